@@ -1,0 +1,118 @@
+//! What a language model is to the rest of the service, and how it fails.
+
+use std::time::Duration;
+
+use messaging::message::Usage;
+
+use crate::offline::Reference;
+
+/// Something that answers questions.
+pub trait LanguageModel: Send + Sync + 'static {
+    /// The model's name, for the logs.
+    fn name(&self) -> &str;
+
+    /// Sends one request, without any retry.
+    fn answer(&self, ask: &Ask<'_>) -> impl Future<Output = Result<Completion, ModelError>> + Send;
+}
+
+/// One request to a model.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// All that a real model is sent.
+    pub prompt: &'a str,
+    /// The question of the dataset.
+    pub question_id: &'a str,
+    /// Which attempt at the question this is, from 1.
+    pub attempt: u32,
+    /// Which request of this attempt this is, from 1.
+    pub request: u32,
+    /// What the simulated model makes its answers of; no other module can open it.
+    pub reference: Reference<'a>,
+}
+
+/// A model's answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Completion {
+    /// The answer.
+    pub answer: String,
+    /// The model, as its server names it.
+    pub model: Option<String>,
+    /// What the request consumed.
+    pub usage: Option<Usage>,
+    /// Why the model stopped, as its server says it.
+    pub finish_reason: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", kind.as_str())]
+pub struct ModelError {
+    /// What went wrong, for a program.
+    pub kind: ErrorKind,
+    /// What went wrong, for a person; at most [`ModelError::MAX_DETAIL`] characters.
+    pub detail: String,
+    /// How long the server asked to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl ModelError {
+    /// The longest detail that is kept, in characters.
+    pub const MAX_DETAIL: usize = 500;
+
+    /// An error whose server did not say when to come back.
+    #[must_use]
+    pub fn new(kind: ErrorKind, detail: &str) -> Self {
+        Self { kind, detail: detail.trim().chars().take(Self::MAX_DETAIL).collect(), retry_after: None }
+    }
+}
+
+/// The ways in which a model fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Too many requests for now.
+    RateLimited,
+    /// No answer in time.
+    Timeout,
+    /// No connection: nothing was sent.
+    Unreachable,
+    /// The server failed, or broke off.
+    Unavailable,
+    /// The account has no credit left.
+    QuotaExhausted,
+    /// The key is missing, wrong, or not allowed to do this.
+    Unauthorized,
+    /// The server or the model will not answer this.
+    Refused,
+    /// Not what a chat completion looks like.
+    InvalidResponse,
+    /// A completion without text.
+    EmptyAnswer,
+    /// More text than a message carries.
+    TooLarge,
+}
+
+impl ErrorKind {
+    /// The word for `error_type` and for metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate_limited",
+            Self::Timeout => "timeout",
+            Self::Unreachable => "unreachable",
+            Self::Unavailable => "unavailable",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::Unauthorized => "unauthorized",
+            Self::Refused => "refused",
+            Self::InvalidResponse => "invalid_response",
+            Self::EmptyAnswer => "empty_answer",
+            Self::TooLarge => "answer_too_large",
+        }
+    }
+
+    /// Whether the same request may succeed in a moment. What a server answered badly it
+    /// was paid for, and it would be paid again: that is not retried.
+    #[must_use]
+    pub fn is_passing(self) -> bool {
+        matches!(self, Self::RateLimited | Self::Timeout | Self::Unreachable | Self::Unavailable)
+    }
+}

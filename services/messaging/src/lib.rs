@@ -1,0 +1,35 @@
+//! What every Cotejo service shares.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`message`] | every message, as a type |
+//! | [`value`] | the checked values they are made of |
+//! | [`topic`] | every topic, its message, its writers and readers, the size limits |
+//! | [`input`] | a record's bytes to a message, or the reason why not |
+//! | [`worker`] | THE loop: consume → handle → produce → store offset |
+//! | [`offsets`] | which offset may be stored while records finish in any order |
+//! | [`follower`] | reading a topic along, without a group and without promises |
+//! | [`client`] | Kafka settings, consumer, producer |
+//! | [`dead_letter`] | records that can never be handled |
+//! | [`topic_id`] | tells a topic from a later one of the same name |
+//! | [`mongo`] | MongoDB settings and a connection that waits |
+//! | [`wait`] | waiting for a server that is away |
+//! | [`http`] | health, readiness, Prometheus metrics |
+//! | [`process`] | settings, logs, signals and exit code of a service |
+
+mod assignment;
+pub mod client;
+pub mod dead_letter;
+pub mod follower;
+pub mod http;
+pub mod input;
+pub mod message;
+pub mod mongo;
+pub mod offsets;
+mod output;
+pub mod process;
+pub mod topic;
+pub mod topic_id;
+pub mod value;
+pub mod wait;
+pub mod worker;

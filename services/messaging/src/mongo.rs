@@ -1,0 +1,76 @@
+//! MongoDB settings, and a connection that waits for its server.
+
+use std::time::Duration;
+
+use clap::Args;
+use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+use mongodb::{Client, Database, bson::doc};
+
+use crate::client::Secret;
+use crate::wait::until_ok;
+
+/// How to reach MongoDB.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "MongoDB")]
+pub struct MongoConfig {
+    /// Connection string; it may hold a password and is never logged.
+    #[arg(long, env, hide_env_values = true, default_value = "mongodb://127.0.0.1:27017/?directConnection=true")]
+    pub mongodb_uri: Secret,
+    /// Database.
+    #[arg(long, env, default_value = "cotejo")]
+    pub mongodb_database: String,
+}
+
+/// A database whose writes are acknowledged only when they are durable, and its address for
+/// log lines.
+#[derive(Debug, Clone)]
+pub struct Mongo {
+    /// The database.
+    pub database: Database,
+    /// Where it is, without credentials.
+    pub place: String,
+}
+
+impl MongoConfig {
+    /// Checks the settings without connecting.
+    ///
+    /// # Errors
+    /// What is wrong and what is allowed; never the connection string itself.
+    pub fn check(&self) -> Result<(), String> {
+        mongodb::options::ConnectionString::parse(self.mongodb_uri.expose()).map(|_| ()).map_err(|_| {
+            "MONGODB_URI is not a MongoDB connection string, which looks like mongodb://host:27017 (the value is not \
+             shown, it may hold a password)"
+                .to_owned()
+        })
+    }
+
+    /// Connects, waiting as long as it takes for the server to answer.
+    ///
+    /// # Errors
+    /// A connection string that cannot be used.
+    pub async fn connect(&self, service: &str) -> anyhow::Result<Mongo> {
+        let mut options = ClientOptions::parse(self.mongodb_uri.expose()).await?;
+        options.app_name = Some(service.to_owned());
+        options.server_selection_timeout = Some(Duration::from_secs(5));
+        options.connect_timeout = Some(Duration::from_secs(5));
+        options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+        let place = options.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let database = Client::with_options(options)?.database(&self.mongodb_database);
+        let mongo = Mongo { database, place };
+        mongo.until_ok(async || mongo.database.run_command(doc! { "ping": 1 }).await).await;
+        Ok(mongo)
+    }
+}
+
+impl Mongo {
+    /// The longest that one operation may take before it counts as failed and is tried again.
+    const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// Repeats an operation until the server has done it; it must be safe to repeat.
+    pub async fn until_ok<T>(&self, mut operation: impl AsyncFnMut() -> mongodb::error::Result<T>) -> T {
+        until_ok("MongoDB", &self.place, async || {
+            anyhow::Ok(tokio::time::timeout(Self::OPERATION_TIMEOUT, operation()).await??)
+        })
+        .await
+    }
+}

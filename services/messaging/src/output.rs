@@ -1,0 +1,39 @@
+//! What a worker writes: the messages that follow from a record, or its dead letter.
+
+use anyhow::Context as _;
+use futures::future::try_join_all;
+use metrics::counter;
+use rdkafka::message::{Message as _, OwnedMessage};
+use tracing::warn;
+
+use crate::client::{Outgoing, Producer};
+use crate::dead_letter::dead_letter;
+use crate::topic::MAX_RECORD_BYTES;
+
+/// A service's way out.
+#[derive(Clone)]
+pub(crate) struct Output {
+    pub(crate) service: &'static str,
+    pub(crate) producer: Producer,
+}
+
+impl Output {
+    /// Writes all records and waits for their delivery.
+    pub(crate) async fn produce(&self, outgoing: &[Outgoing]) -> anyhow::Result<()> {
+        try_join_all(outgoing.iter().map(|record| self.producer.send(record))).await.context("producing")?;
+        Ok(())
+    }
+
+    /// Writes a record that can never be handled to the dead letters.
+    pub(crate) async fn dead_letter(&self, record: &OwnedMessage, reason: &str) -> anyhow::Result<()> {
+        warn!(topic = record.topic(), partition = record.partition(), offset = record.offset(), reason, "dead letter");
+        let kind = reason.split(':').next().unwrap_or_default().to_owned();
+        counter!("dead_letters_total", "topic" => record.topic().to_owned(), "reason" => kind).increment(1);
+        let mut letter = dead_letter(record, self.service, reason);
+        // A compressed batch can hold a record that no topic would take by itself.
+        if let Some(value) = letter.value.as_mut() {
+            value.truncate(MAX_RECORD_BYTES);
+        }
+        self.produce(&[letter]).await
+    }
+}

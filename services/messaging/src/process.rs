@@ -1,0 +1,120 @@
+//! What every service does around its work: settings, logs, signals, exit code.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, ValueEnum};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+use tracing_subscriber::EnvFilter;
+
+/// How a service logs.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Logs")]
+pub struct ProcessConfig {
+    /// Lines for people or for programs.
+    #[arg(long, env, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What to log: error, warn, info, debug, trace, or a filter such as info,messaging=debug.
+    #[arg(long, env, default_value = "info")]
+    pub log_level: String,
+}
+
+/// The form of the log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A service's settings: the one place where it reads the environment.
+pub trait Settings: Parser + Send + 'static {
+    /// How to log.
+    fn process(&self) -> &ProcessConfig;
+
+    /// Checks what a single setting cannot: settings that constrain each other.
+    ///
+    /// # Errors
+    /// The setting, its value and what is allowed.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Reads and checks the settings, then runs `service` until it ends or a signal stops it.
+///
+/// Exit code 0 for a clean end, 2 for settings that cannot be used, 1 for everything else.
+pub async fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
+    name: &'static str,
+    service: impl FnOnce(S, CancellationToken) -> F,
+) -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("--print-settings") {
+        println!("{}", settings_json(&S::command()));
+        return ExitCode::SUCCESS;
+    }
+    let settings = S::parse();
+    if let Err(problem) = settings.check().and_then(|()| start_logging(settings.process())) {
+        eprintln!("error: {problem}");
+        return ExitCode::from(2);
+    }
+    info!(service = name, version = env!("CARGO_PKG_VERSION"), "starting");
+    let shutdown = CancellationToken::new();
+    if let Err(problem) = stop_on_signals(shutdown.clone()) {
+        error!(%problem, "cannot listen for signals");
+        return ExitCode::FAILURE;
+    }
+    match service(settings, shutdown).await {
+        Ok(()) => {
+            info!(service = name, "stopped");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            error!(service = name, problem = format!("{problem:#}"), "cannot go on");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_logging(config: &ProcessConfig) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&config.log_level).map_err(|problem| {
+        format!("LOG_LEVEL={} is not a log filter ({problem}); allowed are error, warn, info, debug, trace", config.log_level)
+    })?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+fn stop_on_signals(shutdown: CancellationToken) -> std::io::Result<()> {
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => info!("SIGINT: stopping"),
+        }
+        shutdown.cancel();
+    });
+    Ok(())
+}
+
+/// Every setting of a command, as JSON: environment name, default, help.
+fn settings_json(command: &clap::Command) -> serde_json::Value {
+    let mut settings: Vec<_> = command
+        .get_arguments()
+        .chain(command.get_subcommands().flat_map(clap::Command::get_arguments))
+        .filter_map(|argument| {
+            let defaults: Vec<_> = argument.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
+            let help = argument.get_help().map(ToString::to_string);
+            Some(json!({ "name": argument.get_env()?.to_string_lossy(), "default": defaults.first(), "help": help }))
+        })
+        .collect();
+    settings.sort_by_key(|setting| setting["name"].to_string());
+    settings.dedup();
+    settings.into()
+}
