@@ -85,15 +85,19 @@ impl KafkaConfig {
     /// # Errors
     /// The setting that is missing, and why it is needed.
     pub fn check(&self) -> Result<(), String> {
-        let needs_sasl =
-            matches!(self.kafka_security_protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl);
+        let needs_sasl = matches!(
+            self.kafka_security_protocol,
+            SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl
+        );
         let missing = [
             ("KAFKA_SASL_MECHANISM", self.kafka_sasl_mechanism.is_none()),
             ("KAFKA_SASL_USERNAME", self.kafka_sasl_username.is_none()),
             ("KAFKA_SASL_PASSWORD", self.kafka_sasl_password.is_none()),
         ];
         match missing.into_iter().find(|&(_, is_missing)| needs_sasl && is_missing) {
-            Some((name, _)) => Err(format!("{name} is not set, and KAFKA_SECURITY_PROTOCOL with SASL needs it")),
+            Some((name, _)) => Err(format!(
+                "{name} is not set, and KAFKA_SECURITY_PROTOCOL with SASL needs it"
+            )),
             None => Ok(()),
         }
     }
@@ -180,7 +184,10 @@ impl Outgoing {
     /// # Panics
     /// Never: every message is plain data, which always has a JSON form.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "plain structs of strings and numbers always serialise")]
+    #[expect(
+        clippy::expect_used,
+        reason = "plain structs of strings and numbers always serialise"
+    )]
     pub fn new<M: Message>(message: &M) -> Self {
         Self {
             topic: M::TOPIC,
@@ -233,8 +240,13 @@ impl Producer {
         ] {
             config.set(key, value);
         }
-        let producer = config.create_with_context(LogContext::default()).context("Kafka producer settings")?;
-        Ok(Self { producer, place: kafka.kafka_bootstrap_servers.as_str().into() })
+        let producer = config
+            .create_with_context(LogContext::default())
+            .context("Kafka producer settings")?;
+        Ok(Self {
+            producer,
+            place: kafka.kafka_bootstrap_servers.as_str().into(),
+        })
     }
 
     /// Writes a record and waits until the brokers have it, however long they are away.
@@ -248,7 +260,12 @@ impl Producer {
             outgoing.payload = record.value.as_deref();
             outgoing.headers.clone_from(&record.headers);
             let error = match self.producer.send(outgoing, rdkafka::util::Timeout::Never).await {
-                Ok(delivery) => return Ok(Delivery { partition: delivery.partition, offset: delivery.offset }),
+                Ok(delivery) => {
+                    return Ok(Delivery {
+                        partition: delivery.partition,
+                        offset: delivery.offset,
+                    });
+                }
                 Err((error, _)) => error,
             };
             if !is_temporary(&error) {
@@ -270,11 +287,13 @@ impl Producer {
 
     /// Waits until Kafka answers and has every one of `topics`.
     pub async fn wait_for_topics(&self, topics: &[&'static str]) {
-        until_ok("Kafka", &self.place, async || {
+        until_ok("Kafka", &self.place, || {
             let (producer, topics) = (self.producer.clone(), topics.to_vec());
-            let missing = tokio::task::spawn_blocking(move || missing_topics(producer.client(), &topics)).await??;
-            anyhow::ensure!(missing.is_empty(), "there is no topic {} yet", missing.join(", "));
-            anyhow::Ok(())
+            async {
+                let missing = tokio::task::spawn_blocking(move || missing_topics(producer.client(), &topics)).await??;
+                anyhow::ensure!(missing.is_empty(), "there is no topic {} yet", missing.join(", "));
+                anyhow::Ok(())
+            }
         })
         .await;
     }
@@ -282,7 +301,12 @@ impl Producer {
 
 fn missing_topics<C: ClientContext>(client: &Client<C>, topics: &[&'static str]) -> anyhow::Result<Vec<&'static str>> {
     let metadata = client.fetch_metadata(None, Duration::from_secs(5))?;
-    let exists = |name: &&str| metadata.topics().iter().any(|t| t.name() == *name && !t.partitions().is_empty());
+    let exists = |name: &&str| {
+        metadata
+            .topics()
+            .iter()
+            .any(|t| t.name() == *name && !t.partitions().is_empty())
+    };
     Ok(topics.iter().copied().filter(|name| !exists(name)).collect())
 }
 

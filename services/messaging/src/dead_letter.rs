@@ -21,7 +21,12 @@ pub fn dead_letter(record: &OwnedMessage, service: &str, reason: &str) -> Outgoi
         ("timestamp", &timestamp),
     ]
     .into_iter()
-    .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+    .fold(OwnedHeaders::new(), |headers, (key, value)| {
+        headers.insert(Header {
+            key,
+            value: Some(value),
+        })
+    });
     Outgoing {
         topic: DEAD_LETTERS,
         key: record.key().map(<[u8]>::to_vec),

@@ -1,11 +1,13 @@
 //! Reading topics along: all partitions, no group, no offsets, no promises.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use anyhow::Context as _;
 use metrics::counter;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -30,14 +32,15 @@ pub async fn follow<I: Input>(
     let mut config = kafka.consumer("follower");
     // The group is only a name that librdkafka wants; nothing is committed to it.
     config.set("enable.auto.commit", "false");
-    let consumer: StreamConsumer<LogContext> =
-        config.create_with_context(LogContext::default()).context("Kafka consumer settings")?;
-    let consumer = std::sync::Arc::new(consumer);
+    let consumer: StreamConsumer<LogContext> = config
+        .create_with_context(LogContext::default())
+        .context("Kafka consumer settings")?;
+    let consumer = Arc::new(consumer);
     let place = &kafka.kafka_bootstrap_servers;
     tokio::select! {
-        () = until_ok("Kafka", place, async || {
-            let consumer = std::sync::Arc::clone(&consumer);
-            tokio::task::spawn_blocking(move || assign::<I>(&consumer, newest)).await?
+        () = until_ok("Kafka", place, || {
+            let consumer = Arc::clone(&consumer);
+            async move { tokio::task::spawn_blocking(move || assign::<I>(&consumer, newest)).await? }
         }) => {}
         () = shutdown.cancelled() => return Ok(()),
     }

@@ -39,12 +39,19 @@ impl Readiness {
 ///
 /// # Errors
 /// When the address is taken or the metrics were installed before.
-pub async fn serve(address: SocketAddr, routes: Router, readiness: Readiness, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn serve(
+    address: SocketAddr,
+    routes: Router,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("HTTP_ADDRESS={address} cannot be listened on; choose an address of this machine with a free port")
     })?;
-    let metrics: PrometheusHandle =
-        PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder().context("metrics recorder")?;
+    let metrics: PrometheusHandle = PrometheusBuilder::new()
+        .set_buckets(&BUCKETS)?
+        .install_recorder()
+        .context("metrics recorder")?;
     let router = routes
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(async move || readiness.status()))

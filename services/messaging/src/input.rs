@@ -4,6 +4,7 @@ use rdkafka::Message as _;
 use rdkafka::message::OwnedMessage;
 use serde_json::error::Category;
 
+use crate::message::{ErrorMessage, ValidatedResponse};
 use crate::topic::{MAX_RECORD_BYTES, Message};
 use crate::value::Id;
 
@@ -36,6 +37,36 @@ impl<M: Message> Input for M {
     }
 }
 
+/// How an asking ended: what `validated_responses` and `llm_errors` carry.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It has an answer.
+    Validated(Box<ValidatedResponse>),
+    /// The model could not answer.
+    Error(Box<ErrorMessage>),
+}
+
+impl Input for Outcome {
+    fn topics() -> Vec<&'static str> {
+        vec![ValidatedResponse::TOPIC, ErrorMessage::TOPIC]
+    }
+
+    fn decode(topic: &str, value: Option<&[u8]>) -> Result<Self, String> {
+        if topic == ErrorMessage::TOPIC {
+            decode(value).map(|message| Self::Error(Box::new(message)))
+        } else {
+            decode(value).map(|message| Self::Validated(Box::new(message)))
+        }
+    }
+
+    fn trace_id(&self) -> &Id {
+        match self {
+            Self::Validated(message) => &message.trace_id,
+            Self::Error(message) => &message.trace_id,
+        }
+    }
+}
+
 /// Reads one message from a record's value.
 ///
 /// # Errors
@@ -47,7 +78,10 @@ pub fn decode<M: Message>(value: Option<&[u8]>) -> Result<M, String> {
         return Err("empty".into());
     }
     if bytes.len() > MAX_RECORD_BYTES {
-        return Err(format!("too_large: {} bytes, {MAX_RECORD_BYTES} at most are allowed", bytes.len()));
+        return Err(format!(
+            "too_large: {} bytes, {MAX_RECORD_BYTES} at most are allowed",
+            bytes.len()
+        ));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| format!("not_utf8: {error}"))?;
     serde_json::from_str(text).map_err(|error| match error.classify() {
@@ -69,7 +103,11 @@ pub struct Origin {
 
 impl From<&OwnedMessage> for Origin {
     fn from(record: &OwnedMessage) -> Self {
-        Self { topic: record.topic().to_owned(), partition: record.partition(), offset: record.offset() }
+        Self {
+            topic: record.topic().to_owned(),
+            partition: record.partition(),
+            offset: record.offset(),
+        }
     }
 }
 

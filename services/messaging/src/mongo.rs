@@ -14,7 +14,12 @@ use crate::wait::until_ok;
 #[command(next_help_heading = "MongoDB")]
 pub struct MongoConfig {
     /// Connection string; it may hold a password and is never logged.
-    #[arg(long, env, hide_env_values = true, default_value = "mongodb://127.0.0.1:27017/?directConnection=true")]
+    #[arg(
+        long,
+        env,
+        hide_env_values = true,
+        default_value = "mongodb://127.0.0.1:27017/?directConnection=true"
+    )]
     pub mongodb_uri: Secret,
     /// Database.
     #[arg(long, env, default_value = "cotejo")]
@@ -53,11 +58,21 @@ impl MongoConfig {
         options.app_name = Some(service.to_owned());
         options.server_selection_timeout = Some(Duration::from_secs(5));
         options.connect_timeout = Some(Duration::from_secs(5));
-        options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
-        let place = options.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        options.write_concern = Some(
+            WriteConcern::builder()
+                .w(Acknowledgment::Majority)
+                .journal(true)
+                .build(),
+        );
+        let place = options
+            .hosts
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(",");
         let database = Client::with_options(options)?.database(&self.mongodb_database);
         let mongo = Mongo { database, place };
-        mongo.until_ok(async || mongo.database.run_command(doc! { "ping": 1 }).await).await;
+        mongo.until_ok(|| mongo.database.run_command(doc! { "ping": 1 })).await;
         Ok(mongo)
     }
 }
@@ -67,9 +82,13 @@ impl Mongo {
     const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
     /// Repeats an operation until the server has done it; it must be safe to repeat.
-    pub async fn until_ok<T>(&self, mut operation: impl AsyncFnMut() -> mongodb::error::Result<T>) -> T {
-        until_ok("MongoDB", &self.place, async || {
-            anyhow::Ok(tokio::time::timeout(Self::OPERATION_TIMEOUT, operation()).await??)
+    pub async fn until_ok<T, F: IntoFuture<Output = mongodb::error::Result<T>>>(
+        &self,
+        mut operation: impl FnMut() -> F,
+    ) -> T {
+        until_ok("MongoDB", &self.place, || {
+            let operation = operation().into_future();
+            async { anyhow::Ok(tokio::time::timeout(Self::OPERATION_TIMEOUT, operation).await??) }
         })
         .await
     }

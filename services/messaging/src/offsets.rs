@@ -50,18 +50,27 @@ impl OffsetTracker {
         let assignments = &mut self.assignments;
         let taken = self.partitions.entry(key.clone()).or_insert_with(|| {
             *assignments += 1;
-            Taken { assignment: *assignments, offsets: VecDeque::new() }
+            Taken {
+                assignment: *assignments,
+                offsets: VecDeque::new(),
+            }
         });
         taken.offsets.push_back((offset, Some(bytes)));
         self.records += 1;
         self.bytes += bytes;
-        Ticket { partition: key, offset, assignment: taken.assignment }
+        Ticket {
+            partition: key,
+            offset,
+            assignment: taken.assignment,
+        }
     }
 
     /// Whether the ticket's partition is still ours, as it was when the record was taken.
     #[must_use]
     pub fn is_current(&self, ticket: &Ticket) -> bool {
-        self.partitions.get(&ticket.partition).is_some_and(|taken| taken.assignment == ticket.assignment)
+        self.partitions
+            .get(&ticket.partition)
+            .is_some_and(|taken| taken.assignment == ticket.assignment)
     }
 
     /// Notes that a record is finished; returns what may be stored now, if that changed.
@@ -72,7 +81,10 @@ impl OffsetTracker {
         if taken.assignment != ticket.assignment {
             return None;
         }
-        let index = taken.offsets.binary_search_by_key(&ticket.offset, |&(offset, _)| offset).ok()?;
+        let index = taken
+            .offsets
+            .binary_search_by_key(&ticket.offset, |&(offset, _)| offset)
+            .ok()?;
         self.bytes -= taken.offsets[index].1.take()?;
         let mut last = None;
         while let Some(&(offset, None)) = taken.offsets.front() {
@@ -81,7 +93,11 @@ impl OffsetTracker {
             last = Some(offset);
         }
         let (topic, partition) = ticket.partition.clone();
-        last.map(|offset| Progress { topic, partition, next_offset: offset + 1 })
+        last.map(|offset| Progress {
+            topic,
+            partition,
+            next_offset: offset + 1,
+        })
     }
 
     /// Forgets a partition that was taken from us; its unfinished records go to the next owner.
@@ -114,7 +130,10 @@ mod tests {
     #[test]
     fn an_offset_is_released_only_when_all_before_it_are_finished() {
         let mut tracker = OffsetTracker::default();
-        let tickets: Vec<_> = [5, 7, 8].iter().map(|&offset| tracker.take("t", 0, offset, 10)).collect();
+        let tickets: Vec<_> = [5, 7, 8]
+            .iter()
+            .map(|&offset| tracker.take("t", 0, offset, 10))
+            .collect();
         assert_eq!(tracker.finish(&tickets[1]), None);
         assert_eq!(tracker.finish(&tickets[1]), None, "finishing twice changes nothing");
         assert_eq!(tracker.finish(&tickets[0]).map(|p| p.next_offset), Some(8));

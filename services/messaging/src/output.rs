@@ -20,13 +20,21 @@ pub(crate) struct Output {
 impl Output {
     /// Writes all records and waits for their delivery.
     pub(crate) async fn produce(&self, outgoing: &[Outgoing]) -> anyhow::Result<()> {
-        try_join_all(outgoing.iter().map(|record| self.producer.send(record))).await.context("producing")?;
+        try_join_all(outgoing.iter().map(|record| self.producer.send(record)))
+            .await
+            .context("producing")?;
         Ok(())
     }
 
     /// Writes a record that can never be handled to the dead letters.
     pub(crate) async fn dead_letter(&self, record: &OwnedMessage, reason: &str) -> anyhow::Result<()> {
-        warn!(topic = record.topic(), partition = record.partition(), offset = record.offset(), reason, "dead letter");
+        warn!(
+            topic = record.topic(),
+            partition = record.partition(),
+            offset = record.offset(),
+            reason,
+            "dead letter"
+        );
         let kind = reason.split(':').next().unwrap_or_default().to_owned();
         counter!("dead_letters_total", "topic" => record.topic().to_owned(), "reason" => kind).increment(1);
         let mut letter = dead_letter(record, self.service, reason);

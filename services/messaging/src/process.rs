@@ -81,9 +81,14 @@ pub async fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
 
 fn start_logging(config: &ProcessConfig) -> Result<(), String> {
     let filter = EnvFilter::try_new(&config.log_level).map_err(|problem| {
-        format!("LOG_LEVEL={} is not a log filter ({problem}); allowed are error, warn, info, debug, trace", config.log_level)
+        format!(
+            "LOG_LEVEL={} is not a log filter ({problem}); allowed are error, warn, info, debug, trace",
+            config.log_level
+        )
     })?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
@@ -109,7 +114,11 @@ fn settings_json(command: &clap::Command) -> serde_json::Value {
         .get_arguments()
         .chain(command.get_subcommands().flat_map(clap::Command::get_arguments))
         .filter_map(|argument| {
-            let defaults: Vec<_> = argument.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
+            let defaults: Vec<_> = argument
+                .get_default_values()
+                .iter()
+                .map(|v| v.to_string_lossy())
+                .collect();
             let help = argument.get_help().map(ToString::to_string);
             Some(json!({ "name": argument.get_env()?.to_string_lossy(), "default": defaults.first(), "help": help }))
         })

@@ -4,9 +4,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::message::{
-    ErrorMessage, LlmRequest, LlmResponse, QuestionMessage, RegenerationRequest, ValidatedResponse,
-};
+use crate::message::{ErrorMessage, LlmRequest, LlmResponse, QuestionMessage, RegenerationRequest, ValidatedResponse};
 use crate::value::Id;
 
 /// The largest record that a topic takes, in bytes.

@@ -26,7 +26,11 @@ pub fn topic_id<C: ClientContext>(client: &Client<C>, topic: &str) -> anyhow::Re
         let queue = rd::rd_kafka_queue_new(client.native_ptr());
         rd::rd_kafka_DescribeTopics(client.native_ptr(), topics, ptr::null(), queue);
         let event = rd::rd_kafka_queue_poll(queue, TIMEOUT_MS);
-        let id = if event.is_null() { Err(anyhow::anyhow!("no answer in time")) } else { read_id(event) };
+        let id = if event.is_null() {
+            Err(anyhow::anyhow!("no answer in time"))
+        } else {
+            read_id(event)
+        };
         rd::rd_kafka_event_destroy(event);
         rd::rd_kafka_queue_destroy(queue);
         rd::rd_kafka_TopicCollection_destroy(topics);

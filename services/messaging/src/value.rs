@@ -47,7 +47,10 @@ impl TryFrom<String> for Id {
         match text.len() {
             1..=Self::MAX_BYTES => Ok(Self(text.into())),
             0 => Err(InvalidValue("an id must not be empty".into())),
-            n => Err(InvalidValue(format!("an id of {n} bytes, {} at most are allowed", Self::MAX_BYTES))),
+            n => Err(InvalidValue(format!(
+                "an id of {n} bytes, {} at most are allowed",
+                Self::MAX_BYTES
+            ))),
         }
     }
 }
@@ -94,7 +97,9 @@ impl TryFrom<f64> for Score {
         if (0.0..=1.0).contains(&value) {
             Ok(Self(value))
         } else {
-            Err(InvalidValue(format!("{value} is not a score, which lies between 0 and 1")))
+            Err(InvalidValue(format!(
+                "{value} is not a score, which lies between 0 and 1"
+            )))
         }
     }
 }
@@ -103,7 +108,9 @@ impl std::str::FromStr for Score {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let value: f64 = text.parse().map_err(|_| InvalidValue(format!("{text:?} is not a number between 0 and 1")))?;
+        let value: f64 = text
+            .parse()
+            .map_err(|_| InvalidValue(format!("{text:?} is not a number between 0 and 1")))?;
         Self::try_from(value)
     }
 }

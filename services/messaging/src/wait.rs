@@ -15,7 +15,11 @@ const REMIND_AFTER: Duration = Duration::from_secs(30);
 /// The first failure is logged at once, with what is awaited and where; later ones once in
 /// half a minute; and the recovery, so that the log tells how long it took.
 /// To stop waiting, drop the future.
-pub async fn until_ok<T, E: Display>(server: &str, place: &str, mut attempt: impl AsyncFnMut() -> Result<T, E>) -> T {
+pub async fn until_ok<T, E: Display, F: Future<Output = Result<T, E>>>(
+    server: &str,
+    place: &str,
+    mut attempt: impl FnMut() -> F,
+) -> T {
     let started = Instant::now();
     let mut reminder: Option<Instant> = None;
     let mut delay = FIRST_DELAY;
@@ -23,7 +27,12 @@ pub async fn until_ok<T, E: Display>(server: &str, place: &str, mut attempt: imp
         match attempt().await {
             Ok(value) => {
                 if reminder.is_some() {
-                    info!(server, place, waited_s = started.elapsed().as_secs(), "the server answers");
+                    info!(
+                        server,
+                        place,
+                        waited_s = started.elapsed().as_secs(),
+                        "the server answers"
+                    );
                 }
                 return value;
             }

@@ -20,6 +20,7 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use crate::assignment::Assignment;
 use crate::client::{KafkaConfig, Outgoing, Producer};
+use crate::http::Readiness;
 use crate::input::{Input, Received};
 use crate::offsets::{OffsetTracker, Ticket};
 use crate::output::Output;
@@ -83,13 +84,25 @@ impl Pace {
     /// One record at a time, with up to `window` unfinished or behind an unfinished one.
     #[must_use]
     pub fn single(window: usize) -> Self {
-        Self { batch: 1, wait: Duration::ZERO, parallel: window, window_records: window, window_bytes: 64 << 20 }
+        Self {
+            batch: 1,
+            wait: Duration::ZERO,
+            parallel: window,
+            window_records: window,
+            window_bytes: 64 << 20,
+        }
     }
 
     /// Batches of up to `batch` records, gathered for up to `wait`, one in flight.
     #[must_use]
     pub fn batches(batch: usize, wait: Duration) -> Self {
-        Self { batch, wait, parallel: 1, window_records: 4 * batch, window_bytes: 64 << 20 }
+        Self {
+            batch,
+            wait,
+            parallel: 1,
+            window_records: 4 * batch,
+            window_bytes: 64 << 20,
+        }
     }
 }
 
@@ -98,6 +111,7 @@ pub struct Worker {
     service: &'static str,
     consumer: StreamConsumer<Assignment>,
     output: Output,
+    readiness: Readiness,
 }
 
 impl Worker {
@@ -106,16 +120,39 @@ impl Worker {
     /// # Errors
     /// A Kafka setting that cannot be used.
     pub fn new(service: &'static str, group: &str, kafka: &KafkaConfig) -> anyhow::Result<Self> {
-        let consumer =
-            kafka.consumer(group).create_with_context(Assignment::default()).context("Kafka consumer settings")?;
-        Ok(Self { service, consumer, output: Output { service, producer: Producer::new(kafka)? } })
+        let consumer = kafka
+            .consumer(group)
+            .create_with_context(Assignment::default())
+            .context("Kafka consumer settings")?;
+        let output = Output {
+            service,
+            producer: Producer::new(kafka)?,
+        };
+        Ok(Self {
+            service,
+            consumer,
+            output,
+            readiness: Readiness::default(),
+        })
+    }
+
+    /// Sets `readiness` once the topics are there and the worker has subscribed.
+    #[must_use]
+    pub fn reporting_to(mut self, readiness: Readiness) -> Self {
+        self.readiness = readiness;
+        self
     }
 
     /// Handles every record by itself until `shutdown`.
     ///
     /// # Errors
     /// What the handler called fatal, or a Kafka error that waiting cannot mend.
-    pub async fn run_each<H: Handler>(self, handler: H, window: usize, shutdown: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run_each<H: Handler>(
+        self,
+        handler: H,
+        window: usize,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
         let (handler, output) = (Arc::new(handler), self.output.clone());
         self.run::<H::Input, _>(Pace::single(window), &shutdown, move |mut records| {
             let (handler, output) = (Arc::clone(&handler), output.clone());
@@ -133,7 +170,12 @@ impl Worker {
     ///
     /// # Errors
     /// What the handler could not do, or a Kafka error that waiting cannot mend.
-    pub async fn run_batches<H: BatchHandler>(self, handler: H, pace: Pace, shutdown: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run_batches<H: BatchHandler>(
+        self,
+        handler: H,
+        pace: Pace,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
         let (handler, output) = (Arc::new(handler), self.output.clone());
         self.run::<H::Input, _>(pace, &shutdown, move |records| {
             let (handler, output) = (Arc::clone(&handler), output.clone());
@@ -155,6 +197,7 @@ impl Worker {
             () = shutdown.cancelled() => return Ok(()),
         };
         self.consumer.subscribe(&topics).context("subscribing")?;
+        self.readiness.set(true);
         info!(service = self.service, ?topics, "consuming");
         let mut tasks = JoinSet::new();
         let outcome = self.consume(&pace, shutdown, &work, &mut tasks).await;
@@ -201,7 +244,9 @@ impl Worker {
 
     fn take(&self, record: OwnedMessage) -> (Ticket, OwnedMessage) {
         let bytes = record.payload().map_or(0, <[u8]>::len) + record.key().map_or(0, <[u8]>::len);
-        let ticket = self.offsets().take(record.topic(), record.partition(), record.offset(), bytes);
+        let ticket = self
+            .offsets()
+            .take(record.topic(), record.partition(), record.offset(), bytes);
         (ticket, record)
     }
 
@@ -213,8 +258,10 @@ impl Worker {
     ) {
         let offsets = self.offsets();
         // A record whose partition was revoked meanwhile is the new owner's.
-        let (tickets, records): (Vec<_>, Vec<_>) =
-            batch.into_iter().filter(|(ticket, _)| offsets.is_current(ticket)).unzip();
+        let (tickets, records): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .filter(|(ticket, _)| offsets.is_current(ticket))
+            .unzip();
         drop(offsets);
         if !records.is_empty() {
             let work = work(records);
@@ -234,7 +281,10 @@ impl Worker {
         };
         for done in progress {
             // `store_offset` takes the offset that was read last and adds 1 itself.
-            match self.consumer.store_offset(&done.topic, done.partition, done.next_offset - 1) {
+            match self
+                .consumer
+                .store_offset(&done.topic, done.partition, done.next_offset - 1)
+            {
                 Ok(()) => {}
                 Err(KafkaError::StoreOffset(RDKafkaErrorCode::State)) => debug!(?done, "no longer ours"),
                 Err(error) => return Err(error).context("storing an offset"),
@@ -281,7 +331,10 @@ impl Worker {
             self.finish(done)?;
         }
         if !tasks.is_empty() {
-            warn!(unfinished = tasks.len(), "stopping; what is unfinished will be redelivered");
+            warn!(
+                unfinished = tasks.len(),
+                "stopping; what is unfinished will be redelivered"
+            );
         }
         Ok(())
     }
@@ -321,7 +374,11 @@ async fn handle_one<H: Handler>(handler: &H, output: &Output, record: OwnedMessa
     async {
         match handler.handle(input).await {
             Ok(outgoing) if outgoing.iter().all(Outgoing::fits) => output.produce(&outgoing).await,
-            Ok(_) => output.dead_letter(&record, "too_large: what follows from this record does not fit").await,
+            Ok(_) => {
+                output
+                    .dead_letter(&record, "too_large: what follows from this record does not fit")
+                    .await
+            }
             Err(Failure::Reject(reason)) => output.dead_letter(&record, &reason).await,
             Err(Failure::GiveBack) => return Ok(Done::GivenBack),
             Err(Failure::Fatal(error)) => Err(error),
@@ -332,11 +389,18 @@ async fn handle_one<H: Handler>(handler: &H, output: &Output, record: OwnedMessa
     .await
 }
 
-async fn handle_batch<H: BatchHandler>(handler: &H, output: &Output, records: Vec<OwnedMessage>) -> anyhow::Result<Done> {
+async fn handle_batch<H: BatchHandler>(
+    handler: &H,
+    output: &Output,
+    records: Vec<OwnedMessage>,
+) -> anyhow::Result<Done> {
     let mut batch = Vec::with_capacity(records.len());
     for record in records {
         match H::Input::decode(record.topic(), record.payload()) {
-            Ok(input) => batch.push(Received { input, origin: (&record).into() }),
+            Ok(input) => batch.push(Received {
+                input,
+                origin: (&record).into(),
+            }),
             Err(reason) => output.dead_letter(&record, &reason).await?,
         }
     }
@@ -366,6 +430,9 @@ impl Waiting {
 
     fn pop(&mut self, batch: usize) -> Vec<(Ticket, OwnedMessage)> {
         let size = batch.min(self.0.len());
-        self.0.drain(..size).map(|(_, ticket, record)| (ticket, record)).collect()
+        self.0
+            .drain(..size)
+            .map(|(_, ticket, record)| (ticket, record))
+            .collect()
     }
 }

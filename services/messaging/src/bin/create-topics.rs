@@ -47,7 +47,9 @@ async fn main() -> ExitCode {
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let admin: AdminClient<LogContext> = config.kafka.admin().create_with_context(LogContext::default())?;
-    let create = until_ok("Kafka", &config.kafka.kafka_bootstrap_servers, async || create(&admin, &config).await);
+    let create = until_ok("Kafka", &config.kafka.kafka_bootstrap_servers, || {
+        create(&admin, &config)
+    });
     tokio::select! {
         () = create => Ok(()),
         () = shutdown.cancelled() => bail!("stopped before the topics were created"),
@@ -57,11 +59,18 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
 async fn create(admin: &AdminClient<LogContext>, config: &Config) -> anyhow::Result<()> {
     let limit = |bytes: usize| bytes.to_string();
     let (records, dead_letters) = (limit(MAX_RECORD_BYTES), limit(MAX_DEAD_LETTER_BYTES));
-    let names = topics().into_iter().map(|topic| (topic.name, &records)).chain([(DEAD_LETTERS, &dead_letters)]);
+    let names = topics()
+        .into_iter()
+        .map(|topic| (topic.name, &records))
+        .chain([(DEAD_LETTERS, &dead_letters)]);
     let wanted: Vec<_> = names
         .map(|(name, limit)| {
-            NewTopic::new(name, config.topic_partitions, TopicReplication::Fixed(config.topic_replication))
-                .set("max.message.bytes", limit)
+            NewTopic::new(
+                name,
+                config.topic_partitions,
+                TopicReplication::Fixed(config.topic_replication),
+            )
+            .set("max.message.bytes", limit)
         })
         .collect();
     let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
