@@ -15,6 +15,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use tracing::{debug, info, warn};
 
 use crate::topic::{MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES, Message};
+use crate::topic_id::topic_id;
 use crate::wait::{Seldom, until_ok};
 
 /// How to reach Kafka.
@@ -296,6 +297,17 @@ impl Producer {
             }
         })
         .await;
+    }
+
+    /// The ids of `topics`, which a topic made anew does not share with the old one; waits
+    /// until Kafka answers.
+    pub async fn topic_ids(&self, topics: &[&'static str]) -> Vec<String> {
+        until_ok("Kafka", &self.place, || {
+            let (producer, topics) = (self.producer.clone(), topics.to_vec());
+            let ask = move || topics.iter().map(|topic| topic_id(producer.client(), topic)).collect();
+            async { tokio::task::spawn_blocking(ask).await? }
+        })
+        .await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rdkafka::Message as _;
 use rdkafka::message::OwnedMessage;
+use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
 use crate::message::{ErrorMessage, ValidatedResponse};
@@ -91,7 +92,7 @@ pub fn decode<M: Message>(value: Option<&[u8]>) -> Result<M, String> {
 }
 
 /// Where a record lies; no two records ever share it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Origin {
     /// Topic.
     pub topic: String,

@@ -1,2 +1,68 @@
-//! To be written.
-fn main() {}
+//! storage-service: keeps exactly one outcome for every asking.
+//!
+//! `validated_responses` and `llm_errors` → [`handler`] → [`store`] → MongoDB; the numbers
+//! are served by [`web`].
+
+mod config;
+mod handler;
+mod histogram;
+mod metrics_document;
+mod outcome;
+mod store;
+mod tally;
+mod web;
+
+use std::process::ExitCode;
+
+use messaging::client::Producer;
+use messaging::http::{self, Readiness};
+use messaging::input::{Input as _, Outcome};
+use messaging::process;
+use messaging::worker::{Pace, Worker};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::config::{Command, Config};
+use crate::handler::Recorder;
+use crate::store::Store;
+
+const SERVICE: &str = "storage-service";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    process::run(SERVICE, run).await
+}
+
+async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let connected = tokio::select! {
+        connected = connect(&config) => connected?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let (store, producer) = connected;
+    if config.command == Some(Command::RebuildMetrics) {
+        let metrics = store.rebuild_metrics().await;
+        info!(decided = metrics.tally.decided, "metrics rebuilt from the results");
+        return Ok(());
+    }
+    let readiness = Readiness::default();
+    http::serve(
+        config.http_address,
+        web::routes(store.clone()),
+        readiness.clone(),
+        shutdown.clone(),
+    )
+    .await?;
+    let recorder = Recorder::new(store, producer);
+    let pace = Pace::batches(config.batch_size, config.batch_wait);
+    Worker::new(SERVICE, SERVICE, &config.kafka)?
+        .reporting_to(readiness)
+        .run_batches(recorder, pace, shutdown)
+        .await
+}
+
+async fn connect(config: &Config) -> anyhow::Result<(Store, Producer)> {
+    let store = Store::open(config.mongo.connect(SERVICE).await?).await;
+    let producer = Producer::new(&config.kafka)?;
+    producer.wait_for_topics(&Outcome::topics()).await;
+    Ok((store, producer))
+}

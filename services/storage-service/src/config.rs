@@ -1,0 +1,61 @@
+//! The settings of storage-service; no other place reads the environment.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use messaging::client::KafkaConfig;
+use messaging::mongo::MongoConfig;
+use messaging::process::{ProcessConfig, Settings};
+
+/// Keeps exactly one outcome for every asking, and metrics that equal their sum.
+#[derive(Debug, Parser)]
+#[command(name = "storage-service", version)]
+pub struct Config {
+    /// Most outcomes written to MongoDB together.
+    #[arg(long, env, default_value = "500", value_parser = batch_size)]
+    pub batch_size: usize,
+    /// How long a batch that is not full waits for more, such as 10ms.
+    #[arg(long, env, default_value = "10ms", value_parser = humantime::parse_duration)]
+    pub batch_wait: Duration,
+    /// Where to serve the page, /api/metrics, /metrics, /healthz and /readyz.
+    #[arg(long, env, default_value = "127.0.0.1:8082")]
+    pub http_address: SocketAddr,
+    /// Kafka.
+    #[command(flatten)]
+    pub kafka: KafkaConfig,
+    /// MongoDB.
+    #[command(flatten)]
+    pub mongo: MongoConfig,
+    /// Logs.
+    #[command(flatten)]
+    pub process: ProcessConfig,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Recompute the metrics document from the results, then end; safe while services run.
+    RebuildMetrics,
+}
+
+impl Settings for Config {
+    fn process(&self) -> &ProcessConfig {
+        &self.process
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.kafka.check()?;
+        self.mongo.check()
+    }
+}
+
+fn batch_size(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|size| (1..=10_000).contains(size))
+        .ok_or_else(|| "allowed are 1 to 10000".to_owned())
+}

@@ -1,0 +1,69 @@
+//! Outcomes in, one document each out, and the metrics in step.
+
+use messaging::client::Producer;
+use messaging::input::{Input as _, Outcome, Received};
+use messaging::worker::BatchHandler;
+use metrics::counter;
+use tokio::sync::Mutex;
+use tracing::debug;
+
+use crate::metrics_document::MetricsDocument;
+use crate::outcome::ResultDocument;
+use crate::store::Store;
+
+/// Records outcomes: the first of each asking wins, later ones change nothing.
+pub struct Recorder {
+    store: Store,
+    producer: Producer,
+    /// The topics' identity, asked for when it may have changed.
+    epoch: Mutex<Option<String>>,
+}
+
+impl Recorder {
+    pub fn new(store: Store, producer: Producer) -> Self {
+        Self {
+            store,
+            producer,
+            epoch: Mutex::new(None),
+        }
+    }
+
+    /// Names the topics as they are now: offsets of one epoch mean nothing in another.
+    ///
+    /// Kafka is asked again when offsets come that were counted before: in a replay, or
+    /// because a topic was made anew.
+    async fn epoch(&self, metrics: Option<&MetricsDocument>, batch: &[Received<Outcome>]) -> String {
+        let known = self.epoch.lock().await.clone();
+        let is_news = |received: &Received<Outcome>, metrics: &MetricsDocument| !metrics.has_counted(&received.origin);
+        if let (Some(known), Some(metrics)) = (known, metrics)
+            && known == metrics.epoch
+            && batch.iter().all(|received| is_news(received, metrics))
+        {
+            return known;
+        }
+        let epoch = self.producer.topic_ids(&Outcome::topics()).await.join("+");
+        *self.epoch.lock().await = Some(epoch.clone());
+        epoch
+    }
+}
+
+impl BatchHandler for Recorder {
+    type Input = Outcome;
+
+    async fn handle(&self, batch: Vec<Received<Outcome>>) -> anyhow::Result<()> {
+        let metrics = self.store.metrics().await;
+        let epoch = self.epoch(metrics.as_ref(), &batch).await;
+        let results: Vec<_> = batch
+            .into_iter()
+            .map(|received| ResultDocument::new(received, &epoch))
+            .collect();
+        let is_ours = self.store.insert(&results).await;
+        self.store.count(metrics, &epoch, &results, &is_ours).await?;
+        for (result, is_ours) in results.iter().zip(is_ours) {
+            let kind = if is_ours { "stored" } else { "repeated" };
+            counter!("outcomes_total", "kind" => kind).increment(1);
+            debug!(trace_id = %result.trace_id, message_id = %result.id, verdict = ?result.facts.verdict, kind, "outcome");
+        }
+        Ok(())
+    }
+}

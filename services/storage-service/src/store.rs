@@ -1,0 +1,228 @@
+//! The collections `results` and `metrics`.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+use futures::TryStreamExt as _;
+use messaging::mongo::Mongo;
+use mongodb::bson::{Document, doc};
+use mongodb::error::{Error, ErrorKind};
+use mongodb::options::InsertManyOptions;
+use mongodb::{Collection, IndexModel};
+use serde::Deserialize;
+use tracing::{info, warn};
+
+use crate::metrics_document::MetricsDocument;
+use crate::outcome::{Facts, ResultDocument, StoredOrigin};
+
+const DUPLICATE_KEY: i32 = 11000;
+
+/// MongoDB, as storage-service uses it. Every operation waits for a server that is away.
+#[derive(Clone)]
+pub struct Store {
+    mongo: Mongo,
+    results: Collection<ResultDocument>,
+    metrics: Collection<MetricsDocument>,
+}
+
+impl Store {
+    /// Opens the collections and makes sure of the index that cache-service looks answers up by.
+    pub async fn open(mongo: Mongo) -> Self {
+        let (results, metrics) = (
+            mongo.database.collection("results"),
+            mongo.database.collection("metrics"),
+        );
+        let store = Self {
+            mongo,
+            results,
+            metrics,
+        };
+        let by_question = IndexModel::builder()
+            .keys(doc! { "question_id": 1, "source": 1 })
+            .build();
+        store
+            .mongo
+            .until_ok(|| store.results.create_index(by_question.clone()))
+            .await;
+        store
+    }
+
+    /// Inserts what is not there yet and returns, for each result, whether the stored document
+    /// was made from that very record: now, or before a crash.
+    pub async fn insert(&self, batch: &[ResultDocument]) -> Vec<bool> {
+        let options = InsertManyOptions::builder().ordered(false).build();
+        let repeated = self
+            .mongo
+            .until_ok(|| async { repeats(self.results.insert_many(batch).with_options(options.clone()).await) })
+            .await;
+        let stored = self.origins(repeated.iter().map(|&index| &batch[index])).await;
+        let mut is_ours = vec![true; batch.len()];
+        for index in repeated {
+            is_ours[index] = stored.get(batch[index].id.as_str()) == Some(&batch[index].origin);
+        }
+        is_ours
+    }
+
+    async fn origins(&self, results: impl Iterator<Item = &ResultDocument>) -> HashMap<String, StoredOrigin> {
+        #[derive(Deserialize)]
+        struct Stored {
+            _id: String,
+            origin: StoredOrigin,
+        }
+        let ids: Vec<&str> = results.map(|result| result.id.as_str()).collect();
+        if ids.is_empty() {
+            return HashMap::new();
+        }
+        let find = || async {
+            let results = self.results.clone_with_type::<Stored>();
+            let found = results
+                .find(doc! { "_id": { "$in": &ids } })
+                .projection(doc! { "origin": 1 })
+                .await?;
+            found.map_ok(|stored| (stored._id, stored.origin)).try_collect().await
+        };
+        self.mongo.until_ok(find).await
+    }
+
+    /// Counts a batch in the metrics document, each result exactly once.
+    ///
+    /// `metrics` is the document as it was read last; it may be out of date.
+    pub async fn count(
+        &self,
+        mut metrics: Option<MetricsDocument>,
+        epoch: &str,
+        batch: &[ResultDocument],
+        is_ours: &[bool],
+    ) -> anyhow::Result<()> {
+        loop {
+            if let Some(current) = metrics.as_ref().filter(|metrics| metrics.epoch == epoch) {
+                let Some(advance) = current.advance(batch, is_ours)? else {
+                    return Ok(());
+                };
+                let update = || self.metrics.update_one(advance.guard.clone(), advance.update.clone());
+                if self.mongo.until_ok(update).await.matched_count == 1 {
+                    return Ok(());
+                }
+                // Another replica counted first: compute again from what it left.
+            } else {
+                info!(epoch, "no metrics of these topics yet: counting the results");
+                let _replaced = self.recount(metrics.as_ref(), epoch).await;
+            }
+            metrics = self.metrics().await;
+        }
+    }
+
+    /// The metrics document, if there is one.
+    pub async fn metrics(&self) -> Option<MetricsDocument> {
+        self.mongo
+            .until_ok(|| self.metrics.find_one(doc! { "_id": MetricsDocument::ID }))
+            .await
+    }
+
+    /// Recomputes the metrics document from the results; others may go on counting meanwhile.
+    pub async fn rebuild_metrics(&self) -> MetricsDocument {
+        loop {
+            let old = self.metrics().await;
+            let epoch = old.as_ref().map_or_else(String::new, |old| old.epoch.clone());
+            if let Some(rebuilt) = self.recount(old.as_ref(), &epoch).await {
+                return rebuilt;
+            }
+            warn!("a batch was counted meanwhile: counting again");
+        }
+    }
+
+    /// Replaces `old` by a recount up to its watermarks, unless it changed meanwhile.
+    async fn recount(&self, old: Option<&MetricsDocument>, epoch: &str) -> Option<MetricsDocument> {
+        let offsets = old
+            .filter(|old| old.epoch == epoch)
+            .map(|old| old.offsets.clone())
+            .unwrap_or_default();
+        let counted = self
+            .mongo
+            .until_ok(|| self.sum(MetricsDocument::empty(epoch, offsets.clone())))
+            .await;
+        let replaced = match old {
+            None => {
+                self.mongo
+                    .until_ok(|| async { inserted(self.metrics.insert_one(&counted).await) })
+                    .await
+            }
+            Some(old) => {
+                let unchanged = doc! {
+                    "_id": MetricsDocument::ID,
+                    "epoch": &old.epoch,
+                    "updated_at": old.updated_at,
+                    "decided": old.tally.decided,
+                };
+                let replace = || self.metrics.replace_one(unchanged.clone(), &counted);
+                self.mongo.until_ok(replace).await.matched_count == 1
+            }
+        };
+        replaced.then_some(counted)
+    }
+
+    async fn sum(&self, mut metrics: MetricsDocument) -> mongodb::error::Result<MetricsDocument> {
+        #[derive(Deserialize)]
+        struct Counted {
+            #[serde(flatten)]
+            facts: Facts,
+            origin: StoredOrigin,
+        }
+        let fields = [
+            "verdict",
+            "source",
+            "score",
+            "attempts",
+            "latency_ms",
+            "usage",
+            "origin",
+        ];
+        let projection: Document = fields.iter().map(|&field| (field.to_owned(), 1.into())).collect();
+        let mut results = self
+            .results
+            .clone_with_type::<Counted>()
+            .find(doc! {})
+            .projection(projection)
+            .await?;
+        while let Some(result) = results.try_next().await? {
+            metrics.recount(&result.facts, &result.origin);
+        }
+        Ok(metrics)
+    }
+
+    /// The metrics document as it is stored.
+    ///
+    /// # Errors
+    /// When MongoDB does not answer: a page need not wait for it.
+    pub async fn metrics_now(&self) -> anyhow::Result<Option<MetricsDocument>> {
+        self.metrics
+            .find_one(doc! { "_id": MetricsDocument::ID })
+            .await
+            .context("reading the metrics document")
+    }
+}
+
+/// The indexes that were there already; any other failure is an error.
+fn repeats<T>(inserted: Result<T, Error>) -> mongodb::error::Result<Vec<usize>> {
+    let Err(error) = inserted else { return Ok(Vec::new()) };
+    if let ErrorKind::InsertMany(failure) = &*error.kind
+        && failure.write_concern_error.is_none()
+        && let Some(errors) = &failure.write_errors
+        && errors.iter().all(|error| error.code == DUPLICATE_KEY)
+    {
+        return Ok(errors.iter().map(|error| error.index).collect());
+    }
+    Err(error)
+}
+
+/// Whether a single insert was the first.
+fn inserted<T>(inserted: Result<T, Error>) -> mongodb::error::Result<bool> {
+    use mongodb::error::WriteFailure;
+    match inserted {
+        Ok(_) => Ok(true),
+        Err(error) => match &*error.kind {
+            ErrorKind::Write(WriteFailure::WriteError(failure)) if failure.code == DUPLICATE_KEY => Ok(false),
+            _ => Err(error),
+        },
+    }
+}

@@ -1,0 +1,90 @@
+//! The numbers of the metrics document, as a sum over outcomes.
+
+use std::collections::BTreeMap;
+
+use messaging::message::Verdict;
+use mongodb::bson::{Bson, Document, serialize_to_document};
+use serde::{Deserialize, Serialize};
+
+use crate::histogram::{Histogram, latency_bucket, score_bucket};
+use crate::outcome::Facts;
+
+/// Whole numbers only, so that adding in any order gives the same sum.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Outcomes.
+    pub decided: i64,
+    /// Outcomes by verdict.
+    pub accepted: i64,
+    pub exhausted: i64,
+    pub errors: i64,
+    /// Outcomes by where the answer came from; errors have no source.
+    pub by_source: BTreeMap<String, i64>,
+    /// Attempts beyond the first.
+    pub regenerations: i64,
+    /// Outcomes by the number of attempts.
+    pub attempts: BTreeMap<String, i64>,
+    /// Scores, in millionths.
+    pub score: Histogram,
+    /// Latencies, in milliseconds.
+    pub latency_ms: Histogram,
+    /// Tokens of the kept attempts.
+    pub tokens: Tokens,
+}
+
+/// Tokens sent to the model and received from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    pub input: i64,
+    pub output: i64,
+}
+
+impl Tally {
+    /// Adds one outcome.
+    pub fn add(&mut self, facts: &Facts) {
+        self.decided += 1;
+        match facts.verdict {
+            Verdict::Accepted => self.accepted += 1,
+            Verdict::Exhausted => self.exhausted += 1,
+            Verdict::Error => self.errors += 1,
+        }
+        if let Some(Ok(Bson::String(source))) = facts.source.map(|source| mongodb::bson::serialize_to_bson(&source)) {
+            *self.by_source.entry(source).or_default() += 1;
+        }
+        self.regenerations += i64::from(facts.attempts.saturating_sub(1));
+        *self.attempts.entry(facts.attempts.to_string()).or_default() += 1;
+        if let Some(score) = facts.score {
+            self.score.add(score.millionths(), score_bucket(score.millionths()));
+        }
+        if let Some(latency_ms) = facts.latency_ms {
+            self.latency_ms.add(latency_ms, latency_bucket(latency_ms));
+        }
+        if let Some(usage) = &facts.usage {
+            self.tokens.input += i64::from(usage.input_tokens);
+            self.tokens.output += i64::from(usage.output_tokens);
+        }
+    }
+
+    /// The operand of a `$inc` that adds this tally to the stored one.
+    ///
+    /// # Errors
+    /// Never in practice: the tally is plain data.
+    pub fn increments(&self) -> anyhow::Result<Document> {
+        let mut increments = Document::new();
+        flatten("", &serialize_to_document(self)?, &mut increments);
+        Ok(increments)
+    }
+}
+
+/// Nested counts as dotted paths, leaving out what adds nothing.
+fn flatten(prefix: &str, nested: &Document, into: &mut Document) {
+    for (key, value) in nested {
+        match value {
+            Bson::Document(inner) => flatten(&format!("{prefix}{key}."), inner, into),
+            Bson::Int64(0) => {}
+            count => {
+                into.insert(format!("{prefix}{key}"), count.clone());
+            }
+        }
+    }
+}
