@@ -1,2 +1,84 @@
-//! To be written.
-fn main() {}
+//! cache-service: answers a question from what is known, else asks the model for it, once.
+//!
+//! `questions_in` → [`questions`]: memory ([`answers`]), a twin in flight ([`in_flight`]),
+//! MongoDB ([`stored`]), else the model. `regeneration_requests` → [`regenerations`].
+//! The outcomes are read along by [`verdicts`].
+
+mod answer;
+mod answers;
+mod batcher;
+mod config;
+mod in_flight;
+mod memory;
+mod questions;
+mod regenerations;
+mod stored;
+#[cfg(test)]
+mod test_support;
+mod verdicts;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use axum::Router;
+use messaging::follower::follow;
+use messaging::http::{self, Readiness};
+use messaging::process;
+use messaging::worker::Worker;
+use tokio_util::sync::CancellationToken;
+
+use crate::answer::ReuseRule;
+use crate::answers::Answers;
+use crate::config::Config;
+use crate::in_flight::InFlight;
+use crate::questions::Questions;
+use crate::regenerations::Regenerations;
+use crate::stored::Stored;
+
+const SERVICE: &str = "cache-service";
+/// Many questions may wait for their twins while others go on.
+const WINDOW: usize = 8192;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    process::run(SERVICE, run).await
+}
+
+async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let readiness = Readiness::default();
+    http::serve(config.http_address, Router::new(), readiness.clone(), shutdown.clone()).await?;
+    let mongo = tokio::select! {
+        mongo = config.mongo.connect(SERVICE) => mongo?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let stored = Stored::new(mongo);
+    let rule = ReuseRule {
+        threshold: config.score_threshold,
+        ttl: config.cache_ttl,
+    };
+    let answers = Arc::new(Answers::new(config.cache_policy, config.cache_size, rule));
+    let in_flight = Arc::new(InFlight::new(config.coalesce_timeout));
+
+    let questions = Questions {
+        answers: Arc::clone(&answers),
+        in_flight: Arc::clone(&in_flight),
+        stored: stored.clone(),
+        threshold: config.score_threshold,
+        coalesce_timeout: config.coalesce_timeout,
+        shutdown: shutdown.clone(),
+    };
+    let asking = Worker::new(SERVICE, SERVICE, &config.kafka)?.reporting_to(readiness);
+    // A group of its own: questions that wait for a verdict must not hold up what leads to it.
+    let asking_again = Worker::new(SERVICE, "cache-service-regenerations", &config.kafka)?;
+    tokio::try_join!(
+        asking.run_each(questions, WINDOW, shutdown.clone()),
+        asking_again.run_each(Regenerations { stored }, WINDOW, shutdown.clone()),
+        follow(
+            &config.kafka,
+            config.cache_size,
+            |outcome| verdicts::observe(&outcome, &answers, &in_flight),
+            shutdown
+        ),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! The answers in memory, and the scorer whose verdicts are trusted today.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use messaging::message::QuestionMessage;
+use messaging::value::Id;
+use metrics::{counter, gauge};
+
+use crate::answer::{Answer, ReuseRule, now};
+use crate::memory::{BoundedMap, Policy};
+
+/// Which layer an answer was looked for in; names its counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    Memory,
+    Mongodb,
+}
+
+/// Every answer that this replica knows and may reuse.
+pub struct Answers {
+    rule: ReuseRule,
+    memory: Mutex<Memory>,
+}
+
+struct Memory {
+    answers: BoundedMap<Id, Answer>,
+    /// The scorer of the newest verdict seen, and when that fell.
+    scorer: Option<(Timestamp, String)>,
+}
+
+impl Answers {
+    /// No answers yet.
+    pub fn new(policy: Policy, size: usize, rule: ReuseRule) -> Self {
+        Self {
+            rule,
+            memory: Mutex::new(Memory {
+                answers: BoundedMap::new(policy, size),
+                scorer: None,
+            }),
+        }
+    }
+
+    /// The answer in memory that may serve `question`; a stale one is forgotten.
+    pub fn in_memory(&self, question: &QuestionMessage) -> Option<Answer> {
+        let mut memory = self.memory();
+        let found = memory.answers.get(&question.question_id).cloned();
+        let reusable = self.reusable(&memory, Layer::Memory, found.as_slice(), question);
+        if found.is_some() && reusable.is_none() {
+            memory.answers.remove(&question.question_id);
+        }
+        reusable
+    }
+
+    /// The newest of the answers that MongoDB holds that may serve `question`; memory keeps it.
+    pub fn among_stored(&self, stored: &[Answer], question: &QuestionMessage) -> Option<Answer> {
+        let mut memory = self.memory();
+        stored.iter().for_each(|answer| memory.see_scorer(answer));
+        let reusable = self.reusable(&memory, Layer::Mongodb, stored, question)?;
+        memory.answers.insert(question.question_id.clone(), reusable.clone());
+        Some(reusable)
+    }
+
+    /// Learns from a verdict, whichever replica asked for it.
+    pub fn observe(&self, question_id: &Id, answer: &Answer) {
+        let mut memory = self.memory();
+        memory.see_scorer(answer);
+        if answer.accepted && answer.score >= self.rule.threshold {
+            memory.answers.insert(question_id.clone(), answer.clone());
+            gauge!("cache_entries").set(memory.answers.len() as f64);
+        }
+    }
+
+    fn reusable(&self, memory: &Memory, layer: Layer, found: &[Answer], question: &QuestionMessage) -> Option<Answer> {
+        let scorer = memory.scorer.as_ref().map(|(_, scorer)| scorer.as_str());
+        let may_serve = |answer: &&Answer| self.rule.check(answer, question, scorer, now()).is_ok();
+        let reusable = found.iter().filter(may_serve).max_by_key(|answer| answer.decided_at);
+        let result = match (found, reusable) {
+            ([], _) => "miss",
+            (_, None) => "stale",
+            (_, Some(_)) => "hit",
+        };
+        let layer = if layer == Layer::Memory { "memory" } else { "mongodb" };
+        counter!("cache_lookups_total", "layer" => layer, "result" => result).increment(1);
+        reusable.cloned()
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn see_scorer(&mut self, answer: &Answer) {
+        if let Some(scorer) = &answer.scorer
+            && self.scorer.as_ref().is_none_or(|(seen, _)| *seen <= answer.decided_at)
+        {
+            self.scorer = Some((answer.decided_at, scorer.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use messaging::value::Score;
+
+    use super::*;
+    use crate::test_support::{answer, question};
+
+    fn answers() -> Answers {
+        let rule = ReuseRule {
+            threshold: Score::try_from(0.65).unwrap(),
+            ttl: Duration::from_secs(3600),
+        };
+        Answers::new(Policy::Lru, 10, rule)
+    }
+
+    #[test]
+    fn a_verdict_of_a_new_scorer_makes_older_answers_stale_and_they_are_forgotten() {
+        let answers = answers();
+        let (question, other) = (question("m", "q"), question("m", "other"));
+        answers.observe(&question.question_id, &answer(0.9));
+        assert!(answers.in_memory(&question).is_some());
+        let rejected = Answer {
+            accepted: false,
+            scorer: Some("s2".into()),
+            decided_at: now(),
+            ..answer(0.1)
+        };
+        answers.observe(&other.question_id, &rejected);
+        assert_eq!(answers.in_memory(&question), None);
+        assert_eq!(answers.memory().answers.len(), 0);
+    }
+
+    #[test]
+    fn the_newest_reusable_stored_answer_is_taken_and_kept_in_memory() {
+        let answers = answers();
+        let question = question("m", "q");
+        let newer = Answer {
+            llm_answer: "newer".into(),
+            decided_at: now(),
+            ..answer(0.8)
+        };
+        let found = answers.among_stored(&[answer(0.9), newer.clone()], &question);
+        assert_eq!(found.as_ref(), Some(&newer));
+        assert_eq!(answers.in_memory(&question), Some(newer));
+    }
+}

@@ -1,0 +1,56 @@
+//! The settings of cache-service; no other place reads the environment.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Parser;
+use messaging::client::KafkaConfig;
+use messaging::mongo::MongoConfig;
+use messaging::process::{ProcessConfig, Settings};
+use messaging::value::Score;
+
+use crate::memory::Policy;
+
+/// Answers a question from memory or MongoDB where it can, else asks the model for it, once.
+#[derive(Debug, Parser)]
+#[command(name = "cache-service", version)]
+pub struct Config {
+    /// Which answer leaves the memory cache when it is full.
+    #[arg(long, env, value_enum, default_value_t = Policy::Lru)]
+    pub cache_policy: Policy,
+    /// Most answers kept in memory; 0 keeps none.
+    #[arg(long, env, default_value_t = 10_000)]
+    pub cache_size: usize,
+    /// How long after its verdict an answer may be reused, such as 30m or 24h.
+    #[arg(long, env, default_value = "24h", value_parser = humantime::parse_duration)]
+    pub cache_ttl: Duration,
+    /// The score from which an answer is accepted, between 0 and 1.
+    #[arg(long, env, default_value = "0.65")]
+    pub score_threshold: Score,
+    /// How long a question waits for the same question that is already with the model.
+    #[arg(long, env, default_value = "60s", value_parser = humantime::parse_duration)]
+    pub coalesce_timeout: Duration,
+    /// Where to serve /metrics, /healthz and /readyz.
+    #[arg(long, env, default_value = "127.0.0.1:8083")]
+    pub http_address: SocketAddr,
+    /// Kafka.
+    #[command(flatten)]
+    pub kafka: KafkaConfig,
+    /// MongoDB.
+    #[command(flatten)]
+    pub mongo: MongoConfig,
+    /// Logs.
+    #[command(flatten)]
+    pub process: ProcessConfig,
+}
+
+impl Settings for Config {
+    fn process(&self) -> &ProcessConfig {
+        &self.process
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.kafka.check()?;
+        self.mongo.check()
+    }
+}

@@ -1,0 +1,293 @@
+//! `questions_in` → an earlier answer as `validated_responses`, or `llm_requests`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use messaging::client::Outgoing;
+use messaging::message::{LlmRequest, QuestionMessage, Source};
+use messaging::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
+use messaging::value::Score;
+use messaging::worker::{Failure, Handler};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::answer::{Answer, now};
+use crate::answers::Answers;
+use crate::in_flight::{InFlight, Landing, Place, landed};
+use crate::stored::Stored;
+
+/// Answers questions from what is known, else asks the model, once for all twins.
+pub struct Questions {
+    pub answers: Arc<Answers>,
+    pub in_flight: Arc<InFlight>,
+    pub stored: Stored,
+    pub threshold: Score,
+    pub coalesce_timeout: Duration,
+    pub shutdown: CancellationToken,
+}
+
+impl Handler for Questions {
+    type Input = QuestionMessage;
+
+    async fn handle(&self, question: QuestionMessage) -> Result<Vec<Outgoing>, Failure> {
+        check_size(&question)?;
+        let message = tokio::select! {
+            // Nothing is lost: what waits for a twin is redelivered.
+            () = self.shutdown.cancelled() => return Err(Failure::GiveBack),
+            served = self.known_answer(&question) => match served {
+                Some((answer, source)) => Outgoing::new(&answer.serve(question, source, self.threshold)),
+                None => Outgoing::new(&first_request(question)),
+            },
+        };
+        debug!(topic = message.topic, "answered");
+        Ok(vec![message])
+    }
+}
+
+impl Questions {
+    /// An earlier answer for the question, or the verdict of its twin; `None`: ask the model.
+    async fn known_answer(&self, question: &QuestionMessage) -> Option<(Answer, Source)> {
+        let deadline = Instant::now() + self.coalesce_timeout;
+        loop {
+            if let Some(answer) = self.answers.in_memory(question) {
+                return Some((answer, Source::Cache));
+            }
+            match self.in_flight.join(&question.question_id, &question.message_id) {
+                Place::Lead => return self.lead(question).await,
+                Place::Follow(flight) => match timeout_at(deadline, landed(flight)).await {
+                    Ok(Landing::Decided(answer)) if answer.best_answer == question.best_answer => {
+                        return Some(((*answer).clone(), Source::Coalesced));
+                    }
+                    // The first to come back leads the next flight, the others follow it.
+                    Ok(Landing::Nothing) => {}
+                    Ok(Landing::Decided(_)) | Err(_) => return None,
+                },
+            }
+        }
+    }
+
+    /// The flight is ours: it goes on to the model unless MongoDB has an answer.
+    async fn lead(&self, question: &QuestionMessage) -> Option<(Answer, Source)> {
+        let grounded = Grounded {
+            in_flight: &self.in_flight,
+            question,
+        };
+        // A verdict may have come between looking in memory and joining.
+        if let Some(answer) = self.answers.in_memory(question) {
+            return Some((answer, Source::Cache));
+        }
+        let stored = self.stored.answers.get(question.question_id.clone()).await;
+        if let Some(answer) = self.answers.among_stored(&stored, question) {
+            return Some((answer, Source::Mongodb));
+        }
+        // The verdict will land it.
+        std::mem::forget(grounded);
+        None
+    }
+}
+
+/// Lands a flight that never takes off, also when its task is dropped.
+struct Grounded<'a> {
+    in_flight: &'a InFlight,
+    question: &'a QuestionMessage,
+}
+
+impl Drop for Grounded<'_> {
+    fn drop(&mut self) {
+        self.in_flight.land(&self.question.question_id, Landing::Nothing);
+    }
+}
+
+fn check_size(question: &QuestionMessage) -> Result<(), Failure> {
+    let sizes = [
+        (
+            "question",
+            question.title.len() + question.content.len(),
+            MAX_QUESTION_BYTES,
+        ),
+        ("best_answer", question.best_answer.len(), MAX_ANSWER_BYTES),
+    ];
+    match sizes.into_iter().find(|(_, bytes, most)| bytes > most) {
+        Some((what, bytes, most)) => Err(Failure::Reject(format!(
+            "too_large: {what} of {bytes} bytes, {most} at most"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn first_request(question: QuestionMessage) -> LlmRequest {
+    LlmRequest {
+        prompt: format!("{}\n\n{}", question.title, question.content)
+            .trim_end()
+            .to_owned(),
+        message_id: question.message_id,
+        trace_id: question.trace_id,
+        question_id: question.question_id,
+        title: question.title,
+        content: question.content,
+        best_answer: question.best_answer,
+        attempts: 1,
+        created_at: now(),
+        asked_at: question.asked_at,
+        previous: None,
+        retry_of: question.retry_of,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use futures::future::join_all;
+    use messaging::input::Outcome;
+    use messaging::message::ValidatedResponse;
+    use messaging::topic::Message as _;
+    use messaging::value::Id;
+
+    use super::*;
+    use crate::answer::ReuseRule;
+    use crate::batcher::Batcher;
+    use crate::memory::Policy;
+    use crate::test_support::{answer, question};
+    use crate::verdicts;
+
+    fn handler(stored: Vec<Answer>) -> Arc<Questions> {
+        let threshold = Score::try_from(0.65).unwrap();
+        let rule = ReuseRule {
+            threshold,
+            ttl: Duration::from_secs(3600),
+        };
+        let timeout = Duration::from_secs(60);
+        Arc::new(Questions {
+            answers: Arc::new(Answers::new(Policy::Lru, 10, rule)),
+            in_flight: Arc::new(InFlight::new(timeout)),
+            stored: Stored {
+                answers: Batcher::new(move |ids: Arc<[Id]>| {
+                    let found: HashMap<_, _> = ids.iter().map(|id| (id.clone(), stored.clone())).collect();
+                    async { found }
+                }),
+                decided: Batcher::new(async |_| HashMap::new()),
+            },
+            threshold,
+            coalesce_timeout: timeout,
+            shutdown: CancellationToken::new(),
+        })
+    }
+
+    fn ask(handler: &Arc<Questions>, message_id: &str) -> tokio::task::JoinHandle<Result<Vec<Outgoing>, Failure>> {
+        let (handler, question) = (Arc::clone(handler), question(message_id, "q"));
+        tokio::spawn(async move { handler.handle(question).await })
+    }
+
+    /// Gives every asking its time to get to where it waits.
+    async fn settle() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    fn sent(outcome: Result<Result<Vec<Outgoing>, Failure>, tokio::task::JoinError>) -> Outgoing {
+        outcome.unwrap().unwrap().remove(0)
+    }
+
+    fn served(outgoing: &Outgoing) -> ValidatedResponse {
+        assert_eq!(outgoing.topic, ValidatedResponse::TOPIC);
+        serde_json::from_slice(outgoing.value.as_ref().unwrap()).unwrap()
+    }
+
+    fn decide(handler: &Questions, answer: Answer) {
+        let mut verdict = answer.serve(question("m0", "q"), Source::Llm, handler.threshold);
+        verdict.attempts = 1;
+        verdicts::observe(
+            &Outcome::Validated(Box::new(verdict)),
+            &handler.answers,
+            &handler.in_flight,
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn twins_in_flight_cost_one_request_and_share_the_verdict() {
+        let handler = handler(vec![]);
+        let leader = sent(ask(&handler, "m0").await);
+        assert_eq!(leader.topic, LlmRequest::TOPIC);
+        let twins: Vec<_> = (1..20).map(|i| ask(&handler, &format!("m{i}"))).collect();
+        settle().await;
+        decide(
+            &handler,
+            Answer {
+                accepted: false,
+                ..answer(0.3)
+            },
+        );
+        for twin in join_all(twins).await {
+            let response = served(&sent(twin));
+            assert_eq!(
+                (response.source, response.accepted, response.attempts),
+                (Source::Coalesced, false, 0)
+            );
+            assert_eq!(response.score.get(), 0.3);
+        }
+        let next = sent(ask(&handler, "m20").await);
+        assert_eq!(
+            next.topic,
+            LlmRequest::TOPIC,
+            "what was not accepted is not reused later"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_the_model_fails_for_the_leader_one_twin_asks_and_the_others_follow_it() {
+        let handler = handler(vec![]);
+        sent(ask(&handler, "m0").await);
+        let twins: Vec<_> = (1..5).map(|i| ask(&handler, &format!("m{i}"))).collect();
+        settle().await;
+        handler
+            .in_flight
+            .land(&question("m0", "q").question_id, Landing::Nothing);
+        settle().await;
+        assert_eq!(twins.iter().filter(|twin| twin.is_finished()).count(), 1);
+        decide(&handler, answer(0.9));
+        let topics: Vec<_> = join_all(twins).await.into_iter().map(|twin| sent(twin).topic).collect();
+        assert_eq!(topics.iter().filter(|&&topic| topic == LlmRequest::TOPIC).count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_twin_that_waited_too_long_asks_for_itself() {
+        let handler = handler(vec![]);
+        sent(ask(&handler, "m0").await);
+        assert_eq!(sent(ask(&handler, "m1").await).topic, LlmRequest::TOPIC);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_redelivered_leader_asks_again_instead_of_waiting_for_itself() {
+        let handler = handler(vec![]);
+        sent(ask(&handler, "m0").await);
+        assert_eq!(sent(ask(&handler, "m0").await).topic, LlmRequest::TOPIC);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stored_answer_is_reused_first_from_mongodb_then_from_memory() {
+        let handler = handler(vec![answer(0.9)]);
+        assert_eq!(served(&sent(ask(&handler, "m0").await)).source, Source::Mongodb);
+        assert_eq!(served(&sent(ask(&handler, "m1").await)).source, Source::Cache);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_gives_back_what_waits_for_a_twin() {
+        let handler = handler(vec![]);
+        sent(ask(&handler, "m0").await);
+        let twin = ask(&handler, "m1");
+        settle().await;
+        handler.shutdown.cancel();
+        assert!(matches!(twin.await.unwrap(), Err(Failure::GiveBack)));
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_too_large_is_rejected() {
+        let handler = handler(vec![]);
+        let large = QuestionMessage {
+            content: "x".repeat(MAX_QUESTION_BYTES),
+            ..question("m", "q")
+        };
+        assert!(matches!(handler.handle(large).await, Err(Failure::Reject(reason)) if reason.starts_with("too_large")));
+    }
+}
