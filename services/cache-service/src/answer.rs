@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use messaging::message::{QuestionMessage, Source, ValidatedResponse, Verdict};
-use messaging::value::Score;
+use messaging::value::{Score, now};
 
 /// What is kept of an answer of the model and its verdict.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,12 +67,6 @@ impl ReuseRule {
             Ok(())
         }
     }
-}
-
-/// The time, in the whole milliseconds that messages carry.
-pub fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 impl Answer {

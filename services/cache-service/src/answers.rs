@@ -4,10 +4,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use messaging::message::QuestionMessage;
-use messaging::value::Id;
+use messaging::value::{Id, now};
 use metrics::{counter, gauge};
 
-use crate::answer::{Answer, ReuseRule, now};
+use crate::answer::{Answer, ReuseRule};
 use crate::memory::{BoundedMap, Policy};
 
 /// Which layer an answer was looked for in; names its counters.

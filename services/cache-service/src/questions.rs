@@ -6,13 +6,13 @@ use std::time::Duration;
 use messaging::client::Outgoing;
 use messaging::message::{LlmRequest, QuestionMessage, Source};
 use messaging::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
-use messaging::value::Score;
+use messaging::value::{Score, now};
 use messaging::worker::{Failure, Handler};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::answer::{Answer, now};
+use crate::answer::Answer;
 use crate::answers::Answers;
 use crate::in_flight::{InFlight, Landing, Place, landed};
 use crate::stored::Stored;

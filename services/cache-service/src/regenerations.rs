@@ -2,10 +2,10 @@
 
 use messaging::client::Outgoing;
 use messaging::message::{LlmRequest, RegenerationRequest};
+use messaging::value::now;
 use messaging::worker::{Failure, Handler};
 use tracing::debug;
 
-use crate::answer::now;
 use crate::stored::Stored;
 
 /// Asks the model again, unless the asking has its outcome already.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 use mongodb::{Client, Database, bson::doc};
 
@@ -92,4 +93,23 @@ impl Mongo {
         })
         .await
     }
+}
+
+/// MongoDB's error code for a document whose `_id` is there already.
+pub const DUPLICATE_KEY: i32 = 11000;
+
+/// Which documents of an unordered insert were there already, by index.
+///
+/// # Errors
+/// Any other failure of the insert.
+pub fn duplicates<T>(inserted: Result<T, Error>) -> mongodb::error::Result<Vec<usize>> {
+    let Err(error) = inserted else { return Ok(Vec::new()) };
+    if let ErrorKind::InsertMany(failure) = &*error.kind
+        && failure.write_concern_error.is_none()
+        && let Some(errors) = &failure.write_errors
+        && errors.iter().all(|error| error.code == DUPLICATE_KEY)
+    {
+        return Ok(errors.iter().map(|error| error.index).collect());
+    }
+    Err(error)
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +19,19 @@ impl Id {
     /// A new identifier that no other equals (UUIDv7, so newer ones sort later).
     #[must_use]
     pub fn random() -> Self {
-        Self(uuid::Uuid::now_v7().to_string().into())
+        Self::from(uuid::Uuid::now_v7())
     }
 
     /// The identifier as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<uuid::Uuid> for Id {
+    fn from(uuid: uuid::Uuid) -> Self {
+        Self(uuid.to_string().into())
     }
 }
 
@@ -129,6 +136,13 @@ impl JsonSchema for Score {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "number", "minimum": 0, "maximum": 1 })
     }
+}
+
+/// The time, in the whole milliseconds that messages carry.
+#[must_use]
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 /// Why a value was refused.

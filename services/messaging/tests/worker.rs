@@ -1,6 +1,10 @@
 //! The loop, against librdkafka's own mock cluster.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at what it did not expect")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may stop at what it did not expect"
+)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use futures::TryStreamExt as _;
-use messaging::mongo::Mongo;
+use messaging::mongo::{DUPLICATE_KEY, Mongo, duplicates};
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::InsertManyOptions;
@@ -14,8 +14,6 @@ use tracing::{info, warn};
 
 use crate::metrics_document::MetricsDocument;
 use crate::outcome::{Facts, ResultDocument, StoredOrigin};
-
-const DUPLICATE_KEY: i32 = 11000;
 
 /// MongoDB, as storage-service uses it. Every operation waits for a server that is away.
 #[derive(Clone)]
@@ -53,7 +51,7 @@ impl Store {
         let options = InsertManyOptions::builder().ordered(false).build();
         let repeated = self
             .mongo
-            .until_ok(|| async { repeats(self.results.insert_many(batch).with_options(options.clone()).await) })
+            .until_ok(|| async { duplicates(self.results.insert_many(batch).with_options(options.clone()).await) })
             .await;
         let stored = self.origins(repeated.iter().map(|&index| &batch[index])).await;
         let mut is_ours = vec![true; batch.len()];
@@ -200,19 +198,6 @@ impl Store {
             .await
             .context("reading the metrics document")
     }
-}
-
-/// The indexes that were there already; any other failure is an error.
-fn repeats<T>(inserted: Result<T, Error>) -> mongodb::error::Result<Vec<usize>> {
-    let Err(error) = inserted else { return Ok(Vec::new()) };
-    if let ErrorKind::InsertMany(failure) = &*error.kind
-        && failure.write_concern_error.is_none()
-        && let Some(errors) = &failure.write_errors
-        && errors.iter().all(|error| error.code == DUPLICATE_KEY)
-    {
-        return Ok(errors.iter().map(|error| error.index).collect());
-    }
-    Err(error)
 }
 
 /// Whether a single insert was the first.

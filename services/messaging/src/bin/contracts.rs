@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use messaging::topic::topics;
+use schemars::Schema;
+use schemars::transform::{RecursiveTransform, Transform as _};
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts");
@@ -12,9 +14,18 @@ fn main() -> anyhow::Result<()> {
     fs::create_dir_all(&schemas).context("making contracts/schema")?;
     write(&root.join("topics.json"), &topics())?;
     for topic in topics() {
-        write(&schemas.join(format!("{}.schema.json", topic.message)), &topic.schema)?;
+        let mut schema = topic.schema;
+        RecursiveTransform(with_upper_bound).transform(&mut schema);
+        write(&schemas.join(format!("{}.schema.json", topic.message)), &schema)?;
     }
     Ok(())
+}
+
+/// `uint32` is a format, which validators ignore: the bound itself they check.
+fn with_upper_bound(schema: &mut Schema) {
+    if schema.get("format").is_some_and(|format| format == "uint32") {
+        schema.insert("maximum".into(), u32::MAX.into());
+    }
 }
 
 fn write(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {
