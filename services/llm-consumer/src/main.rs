@@ -34,8 +34,9 @@ async fn serve<M: LanguageModel>(model: M, config: &Config, shutdown: Cancellati
     http::serve(config.http_address, Router::new(), readiness.clone(), shutdown.clone()).await?;
     let limits = config.limits();
     info!(model = model.name(), concurrency = limits.concurrency, attempt_at_most = ?limits.longest_attempt(), "model");
-    let worker = Worker::new(SERVICE, SERVICE, &config.kafka)?;
     let handler = LlmHandler::new(Caller::new(model, limits, shutdown.clone()));
-    readiness.set(true);
-    worker.run_each(handler, config.window(), shutdown).await
+    Worker::new(SERVICE, SERVICE, &config.kafka)?
+        .reporting_to(readiness)
+        .run_each(handler, config.window(), shutdown)
+        .await
 }

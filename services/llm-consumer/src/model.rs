@@ -62,7 +62,11 @@ impl ModelError {
     /// An error whose server did not say when to come back.
     #[must_use]
     pub fn new(kind: ErrorKind, detail: &str) -> Self {
-        Self { kind, detail: detail.trim().chars().take(Self::MAX_DETAIL).collect(), retry_after: None }
+        Self {
+            kind,
+            detail: detail.trim().chars().take(Self::MAX_DETAIL).collect(),
+            retry_after: None,
+        }
     }
 }
 
@@ -113,6 +117,9 @@ impl ErrorKind {
     /// was paid for, and it would be paid again: that is not retried.
     #[must_use]
     pub fn is_passing(self) -> bool {
-        matches!(self, Self::RateLimited | Self::Timeout | Self::Unreachable | Self::Unavailable)
+        matches!(
+            self,
+            Self::RateLimited | Self::Timeout | Self::Unreachable | Self::Unavailable
+        )
     }
 }

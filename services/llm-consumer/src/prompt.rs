@@ -37,7 +37,10 @@ mod tests {
     #[test]
     fn a_first_attempt_shows_the_question_alone() {
         let prompt = render("Why is the sky blue?", "I mean at noon.", None);
-        assert!(prompt.ends_with("Question: Why is the sky blue?\nDetails: I mean at noon."), "{prompt}");
+        assert!(
+            prompt.ends_with("Question: Why is the sky blue?\nDetails: I mean at noon."),
+            "{prompt}"
+        );
     }
 
     #[test]

@@ -1,0 +1,181 @@
+"""Every setting of the job and of its submission. Nothing else reads the environment."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_type_hints
+from urllib.parse import urlsplit
+
+
+class InvalidSettingError(ValueError):
+    """A setting that cannot be: its text names the variable, its value and what is allowed."""
+
+
+def _text(value: str) -> str:
+    if not value:
+        raise ValueError("it must not be empty")
+    return value
+
+
+def _optional(value: str) -> str | None:
+    return value or None
+
+
+def _path(value: str) -> Path:
+    return Path(_text(value)).absolute()
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"allowed: {', '.join(allowed)}")
+        return value
+
+    return parse
+
+
+def _between(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        what = "whole number" if kind is int else "number"
+        try:
+            number = kind(value)
+        except ValueError:
+            number = kind(low - 1)
+        if not low <= number <= high:
+            raise ValueError(f"allowed: a {what} from {low} to {high}")
+        return number
+
+    return parse
+
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def _duration(value: str) -> int:
+    parts = re.findall(r"(\d+)\s*(ms|s|min|m|h|d)\s*", value)
+    if "".join(number + unit for number, unit in parts) != re.sub(r"\s", "", value) or not parts:
+        raise ValueError("allowed: a duration such as 500ms, 10s, 5m, 24h or 1h 30m")
+    milliseconds = sum(int(number) * _UNITS_MS[unit] for number, unit in parts)
+    if milliseconds == 0:
+        raise ValueError("allowed: a duration longer than zero")
+    return milliseconds
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not parts.netloc:
+            raise ValueError(f"allowed: an address that begins with {' or '.join(f'{s}://' for s in schemes)}")
+        return value
+
+    return parse
+
+
+class Setting(NamedTuple):
+    """What there is to know of a setting beside its name and type."""
+
+    default: str
+    parse: Callable[[str], object]
+    help: str
+    secret: bool = False
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings; each has the name of its environment variable, in lower case. Durations are in milliseconds."""
+
+    kafka_bootstrap_servers: Annotated[
+        str, Setting("127.0.0.1:9092", _text, "Brokers to begin with, as host:port, comma-separated")
+    ]
+    kafka_security_protocol: Annotated[
+        str,
+        Setting("plaintext", _choice("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"), "How to talk to the brokers"),
+    ]
+    kafka_sasl_mechanism: Annotated[
+        str | None, Setting("", _optional, "SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+    ]
+    kafka_sasl_username: Annotated[str | None, Setting("", _optional, "SASL user")]
+    kafka_sasl_password: Annotated[str | None, Setting("", _optional, "SASL password", secret=True)] = field(repr=False)
+    kafka_ssl_ca_location: Annotated[
+        str | None, Setting("", _optional, "File with the certificates of the authorities to trust")
+    ]
+    mongodb_uri: Annotated[
+        str,
+        Setting(
+            "mongodb://127.0.0.1:27017/?directConnection=true",
+            _url("mongodb", "mongodb+srv"),
+            "Where MongoDB is",
+            secret=True,
+        ),
+    ] = field(repr=False)
+    mongodb_database: Annotated[str, Setting("cotejo", _text, "The database that has the questions")]
+    flink_url: Annotated[str, Setting("http://127.0.0.1:8081", _url("http"), "Flink's REST interface")]
+    flink_state_dir: Annotated[
+        Path, Setting(".run/flink", _path, "Folder of checkpoints and savepoints; the same for every part of Flink")
+    ]
+    flink_parallelism: Annotated[
+        int, Setting("1", _between(int, 1, 128), "How many times each operator runs side by side")
+    ]
+    flink_execution_mode: Annotated[
+        str, Setting("thread", _choice("thread", "process"), "Where Python runs: inside the TaskManager, or beside it")
+    ]
+    score_threshold: Annotated[
+        float, Setting("0.65", _between(float, 0, 1), "The score from which an answer is accepted")
+    ]
+    max_attempts: Annotated[
+        int, Setting("3", _between(int, 1, 100), "How many times a model may be asked about a question")
+    ]
+    state_ttl: Annotated[int, Setting("24h", _duration, "How long an asking is remembered after its last attempt")]
+    checkpoint_interval: Annotated[int, Setting("10s", _duration, "How often the job's state is saved")]
+    sink_guarantee: Annotated[
+        str,
+        Setting(
+            "at-least-once",
+            _choice("at-least-once", "exactly-once"),
+            "What a crash may repeat in what is written; exactly-once holds all of it back until the next checkpoint",
+        ),
+    ]
+    scorer_path: Annotated[Path, Setting(".run/scorer.json", _path, "Where the fitted scorer is saved")]
+    scorer_sample: Annotated[
+        int, Setting("100000", _between(int, 1, 100_000), "How many reference answers the scorer is fitted on")
+    ]
+    log_level: Annotated[
+        str, Setting("info", _choice("error", "warn", "info", "debug", "trace"), "The least that is logged")
+    ]
+    log_format: Annotated[str, Setting("text", _choice("text", "json"), "How it is logged")]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Config":
+        """Reads and checks all settings.
+
+        Raises
+        ------
+        InvalidSettingError
+            One that cannot be.
+        """
+        values: dict[str, Any] = {}
+        for name, setting in _settings().items():
+            value = environment.get(name.upper(), setting.default)
+            try:
+                values[name] = setting.parse(value)
+            except ValueError as error:
+                shown = re.sub(r"//[^/]*@", "//(not shown)@", value) if setting.secret else value
+                raise InvalidSettingError(f"{name.upper()} is {shown!r}; {error}") from None
+        for name in ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password"):
+            if values["kafka_security_protocol"].startswith("sasl") and not values[name]:
+                raise InvalidSettingError(f"{name.upper()} is not set, and KAFKA_SECURITY_PROTOCOL with SASL needs it")
+        return cls(**values)
+
+    @classmethod
+    def described(cls) -> list[dict[str, str | None]]:
+        """Every setting with its name, its default and its meaning."""
+        return [
+            {"name": name.upper(), "default": setting.default or None, "help": setting.help}
+            for name, setting in _settings().items()
+        ]
+
+
+def _settings() -> dict[str, Setting]:
+    hints = get_type_hints(Config, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}

@@ -1,0 +1,87 @@
+"""The job's topics as tables of Flink's Kafka connector."""
+
+from collections.abc import Mapping
+
+from flink_job.config import Config
+
+GROUP = "flink_job"
+_MAX_REQUEST_BYTES = (5 << 20) + 4096  # the largest record of any topic, a dead letter, and what it weighs beside
+_TRANSACTION_TIMEOUT_MS = 900_000  # what brokers allow at most
+_LOGIN_MODULES = {"PLAIN": "plain.PlainLoginModule"}
+_SCRAM = "scram.ScramLoginModule"
+
+
+def source(topic: str, config: Config) -> str:
+    """The statement that makes a topic readable, each record with its origin."""
+    columns = """
+        `key` BYTES,
+        `value` BYTES,
+        `partition` INT METADATA VIRTUAL,
+        `offset` BIGINT METADATA VIRTUAL,
+        `timestamp` TIMESTAMP_LTZ(3) METADATA VIRTUAL"""
+    options = {
+        "scan.startup.mode": "group-offsets",
+        "properties.group.id": GROUP,
+        # Where there are none yet, from the beginning.
+        "properties.auto.offset.reset": "earliest",
+        "properties.isolation.level": "read_committed",
+    }
+    return _table(topic, columns, options, config)
+
+
+def sink(topic: str, config: Config, *, headers: bool = False) -> str:
+    """The statement that makes a topic writable, with headers if they are wanted."""
+    columns = "`key` BYTES, `value` BYTES"
+    if headers:
+        columns += ", `headers` MAP<STRING, BYTES> METADATA"
+    options = {
+        "sink.delivery-guarantee": config.sink_guarantee,
+        "properties.max.request.size": str(_MAX_REQUEST_BYTES),
+        "properties.compression.type": "lz4",
+        "properties.linger.ms": "2",
+    }
+    if config.sink_guarantee == "exactly-once":
+        options["sink.transactional-id-prefix"] = f"{GROUP}-{topic}"
+        options["properties.transaction.timeout.ms"] = str(_TRANSACTION_TIMEOUT_MS)
+    return _table(topic, columns, options, config)
+
+
+def _table(topic: str, columns: str, options: Mapping[str, str], config: Config) -> str:
+    everything = {
+        "connector": "kafka",
+        "topic": topic,
+        "key.format": "raw",
+        "key.fields": "key",
+        "value.format": "raw",
+        "value.fields-include": "EXCEPT_KEY",
+        **{f"properties.{name}": value for name, value in client_properties(config).items()},
+        **options,
+    }
+    listed = ",\n".join(f"{_quoted(name)} = {_quoted(value)}" for name, value in everything.items())
+    return f"CREATE TEMPORARY TABLE `{topic}` ({columns}) WITH (\n{listed}\n)"
+
+
+def client_properties(config: Config) -> dict[str, str]:
+    """How Java's Kafka clients reach the brokers."""
+    properties = {
+        "bootstrap.servers": config.kafka_bootstrap_servers,
+        "security.protocol": config.kafka_security_protocol.upper(),
+    }
+    if config.kafka_ssl_ca_location:
+        properties |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": config.kafka_ssl_ca_location}
+    if config.kafka_sasl_mechanism:
+        # The connector brings its own copy of the Kafka client, under a name of its own.
+        package = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security"
+        module = _LOGIN_MODULES.get(config.kafka_sasl_mechanism, _SCRAM)
+        user, password = (_escaped(text or "") for text in (config.kafka_sasl_username, config.kafka_sasl_password))
+        properties["sasl.mechanism"] = config.kafka_sasl_mechanism
+        properties["sasl.jaas.config"] = f'{package}.{module} required username="{user}" password="{password}";'
+    return properties
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,159 @@
+"""The job: answers from `llm_responses` are scored, and become verdicts, requests to ask again, or dead letters.
+
+Wiring only. Kafka is reached by Flink's Table connector, which alone gives keys, origins and headers in Python. It
+hands over bytes: a text schema would stop the job at the first record that is not text.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import cloudpickle
+from pyflink.common import Configuration, JobClient, TypeInformation, Types
+from pyflink.datastream import DataStream, OutputTag, StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+from pyflink.table import DataTypes, StatementSet, StreamTableEnvironment
+
+import flink_job
+from flink_job.config import Config
+from flink_job.functions import DEAD_LETTER, FAILED, VERDICT, Attempts, FirstJudge, Rules
+from flink_job.kafka import sink, source
+from flink_job.scoring import Scorer
+
+TOPIC = "llm_responses"
+TOPICS = (TOPIC, "validated_responses", "regeneration_requests", "dead_letters")
+SCHEMA = Path(__file__).parent.parent / "contracts" / "schema" / "LlmResponse.schema.json"
+
+
+def start(config: Config, scorer: Scorer, name: str, job_id: str, restore_from: str | None) -> JobClient:
+    """Submits the job to the cluster at `FLINK_URL`.
+
+    Parameters
+    ----------
+    config : Config
+        The settings.
+    scorer : Scorer
+        What scores the answers.
+    name : str
+        The job's name on Flink's page.
+    job_id : str
+        The job's identity, 32 hexadecimal digits: Flink refuses a second one of the same.
+    restore_from : str, optional
+        The savepoint or checkpoint to go on from.
+    """
+    # Ships this package's code with the job: workers would go on with what they imported for an earlier one.
+    cloudpickle.register_pickle_by_value(flink_job)
+    options = settings(config, job_id, restore_from)
+    # The usual way to an environment gives, outside `flink run`, always a cluster inside this process.
+    environment = StreamExecutionEnvironment(get_gateway().jvm.StreamExecutionEnvironment(options._j_configuration))
+    tables = StreamTableEnvironment.create(environment)
+    build(tables, config, scorer).attach_as_datastream()
+    return environment.execute_async(name)
+
+
+def build(tables: StreamTableEnvironment, config: Config, scorer: Scorer) -> StatementSet:
+    """The way of a record through the job."""
+    rules = Rules(TOPIC, config.score_threshold, config.max_attempts, config.state_ttl)
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    for table in (source(TOPIC, config), sink("validated_responses", config), sink("regeneration_requests", config)):
+        tables.execute_sql(table)
+    tables.execute_sql(sink("dead_letters", config, headers=True))
+
+    answers = tables.from_path(TOPIC)
+    answers = answers.add_or_replace_columns(answers.timestamp.cast(DataTypes.STRING()).alias("timestamp"))
+    judged = _named(
+        tables.to_data_stream(answers).process(FirstJudge(rules, scorer, schema), _row(key=_bytes(), value=_bytes())),
+        "score",
+    )
+    requests = _named(
+        judged.get_side_output(_typed(FAILED, _failed()))
+        .key_by(lambda row: row[0], key_type=Types.STRING())
+        .process(Attempts(rules, scorer.hash, schema), _row(key=_bytes(), value=_bytes())),
+        # State does not survive a change of the mode, and then must not be taken for its own.
+        f"attempts-{config.flink_execution_mode}",
+    )
+    verdicts = judged.union(requests.get_side_output(_typed(VERDICT, _row(key=_bytes(), value=_bytes()))))
+    dead = judged.get_side_output(_typed(DEAD_LETTER, _dead())).union(
+        requests.get_side_output(_typed(DEAD_LETTER, _dead()))
+    )
+
+    statements = tables.create_statement_set()
+    for stream, topic in ((verdicts, TOPICS[1]), (requests, TOPICS[2]), (dead, TOPICS[3])):
+        statements.add_insert(topic, tables.from_data_stream(stream))
+    return statements
+
+
+def settings(config: Config, job_id: str, restore_from: str | None) -> Configuration:
+    """What is the job's own of Flink's settings; the cluster's are in `jobmanager/conf`."""
+    host, _, port = config.flink_url.partition("://")[2].rstrip("/").partition(":")
+    state = config.flink_state_dir.as_uri()
+    values = {
+        "execution.target": "remote",
+        "rest.address": host,
+        "rest.port": port or "80",
+        "$internal.pipeline.job-id": job_id,
+        "parallelism.default": str(config.flink_parallelism),
+        "python.execution-mode": config.flink_execution_mode,
+        "python.executable": sys.executable,
+        "python.client.executable": sys.executable,
+        # Process mode collects records for so long before it hands them to Python.
+        "python.fn-execution.bundle.time": "20",
+        "execution.buffer-timeout.interval": "5 ms",
+        "table.local-time-zone": "UTC",
+        "execution.checkpointing.interval": f"{config.checkpoint_interval} ms",
+        "execution.checkpointing.dir": f"{state}/checkpoints",
+        "execution.checkpointing.savepoint-dir": f"{state}/savepoints",
+        "execution.checkpointing.num-retained": "2",
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "execution.checkpointing.unaligned.enabled": "true",
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "1 s",
+        "restart-strategy.exponential-delay.max-backoff": "30 s",
+    }
+    if restore_from:
+        values |= {
+            "execution.state-recovery.path": restore_from,
+            # Flink then tidies it away once it is no longer needed.
+            "execution.state-recovery.claim-mode": "CLAIM",
+            # An operator that is gone takes its state along; what it knew, messages carry too.
+            "execution.state-recovery.ignore-unclaimed-state": "true",
+        }
+    configuration = Configuration()
+    for name, value in values.items():
+        configuration.set_string(name, value)
+    return configuration
+
+
+def _named(stream: DataStream, name: str) -> DataStream:
+    return stream.name(name).uid(name)
+
+
+# Types are made afresh for every use: one that has been used holds on to the JVM.
+
+
+def _bytes() -> TypeInformation:
+    return Types.PRIMITIVE_ARRAY(Types.BYTE())
+
+
+def _row(**fields: TypeInformation) -> TypeInformation:
+    return Types.ROW_NAMED(list(fields), list(fields.values()))
+
+
+def _failed() -> TypeInformation:
+    return _row(
+        message_id=Types.STRING(),
+        score=Types.DOUBLE(),
+        key=_bytes(),
+        value=_bytes(),
+        partition=Types.INT(),
+        offset=Types.LONG(),
+        timestamp=Types.STRING(),
+    )
+
+
+def _dead() -> TypeInformation:
+    return _row(key=_bytes(), value=_bytes(), headers=Types.MAP(Types.STRING(), _bytes()))
+
+
+def _typed(tag: OutputTag, type_info: TypeInformation) -> OutputTag:
+    return OutputTag(tag.tag_id, type_info)

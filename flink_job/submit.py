@@ -1,0 +1,196 @@
+"""flink-submit: makes Flink run this code, with these settings and this scorer. Again, it changes nothing.
+
+A job that runs something else is stopped with a savepoint and the new one goes on from there. Where none runs, the
+new one goes on from the newest savepoint or checkpoint.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from confluent_kafka.admin import AdminClient
+from find_libpython import find_libpython
+from httpx import HTTPError
+from py4j.protocol import Py4JJavaError
+from pymongo import MongoClient
+
+from flink_job.config import Config, InvalidSettingError
+from flink_job.fit_scorer import fit
+from flink_job.flink_rest import Flink, FlinkError, JobFailedError
+from flink_job.scoring import Scorer
+from flink_job.streaming_score_job import SCHEMA, TOPICS, start
+
+JOB_NAME = "streaming_score_job"
+JOB_ID = hashlib.sha256(JOB_NAME.encode()).hexdigest()[:32]
+# These say how to submit, not what.
+_NOT_THE_JOBS = {"flink_url", "log_format", "log_level", "mongodb_database", "mongodb_uri", "scorer_path"}
+
+log = logging.getLogger("flink-submit")
+Found = TypeVar("Found")
+
+
+def main() -> int:
+    """Runs flink-submit and gives its exit code: 0 done, 1 failed, 2 a setting that cannot be."""
+    if "--print-settings" in sys.argv[1:]:
+        print(json.dumps(Config.described(), indent=2))
+        return 0
+    try:
+        config = Config.from_environment(os.environ)
+    except InvalidSettingError as error:
+        print(f"flink-submit: {error}", file=sys.stderr)
+        return 2
+    _start_log(config)
+    try:
+        submit(config)
+    except (FlinkError, HTTPError, OSError) as error:
+        log.critical("%s", error)
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    return 0
+
+
+def submit(config: Config) -> None:
+    """Makes Flink run the job as `config` has it.
+
+    Raises
+    ------
+    FlinkError
+        Flink would not run it.
+    """
+    mongodb = urlsplit(config.mongodb_uri).netloc.rpartition("@")[2]
+    scorer = fit(wait_for("MongoDB's questions", mongodb, lambda: answers(config)))
+    scorer.save(config.scorer_path)
+    log.info("fitted scorer %s on %d answers: %s", scorer.hash, scorer.documents, config.scorer_path)
+    wait_for("Kafka's topics", config.kafka_bootstrap_servers, lambda: topics_exist(config))
+    flink = Flink(config.flink_url)
+    wait_for("Flink with a TaskManager", config.flink_url, lambda: flink.taskmanagers() > 0)
+
+    if config.flink_execution_mode == "thread" and not find_libpython():
+        log.warning("this Python has no shared library (libpython): it runs beside the TaskManager, and slower")
+        config = replace(config, flink_execution_mode="process")
+    name = f"{JOB_NAME} {version(config, scorer)}"
+    running = flink.job(JOB_ID)
+    if running and not running.ended:
+        if running.name == name:
+            log.info("%s already runs", name)
+            return
+        log.info("%s runs, and is replaced", running.name)
+        end(flink, config)
+    run(flink, config, scorer, name)
+
+
+def end(flink: Flink, config: Config) -> None:
+    """Stops what runs, with a savepoint if that can be had; else its last checkpoint has to do."""
+    try:
+        log.info("saved to %s", flink.stop(JOB_ID, (config.flink_state_dir / "savepoints").as_uri()))
+    except FlinkError as error:
+        log.warning("no savepoint (%s)", error)
+        flink.cancel(JOB_ID)
+
+
+def run(flink: Flink, config: Config, scorer: Scorer, name: str) -> None:
+    """Starts the job from the newest snapshot that it can go on from; afresh only if there is none.
+
+    Raises
+    ------
+    FlinkError
+        It does not start.
+    """
+    snapshots: Sequence[Path | None] = newest_first(config.flink_state_dir)
+    for snapshot in snapshots or [None]:
+        try:
+            log.info("submitting %s, going on from %s", name, snapshot or "nothing")
+            start(config, scorer, name, JOB_ID, restore_from=snapshot.as_uri() if snapshot else None)
+            flink.wait_until_running(JOB_ID)
+        except (JobFailedError, Py4JJavaError) as error:
+            if "DuplicateJobSubmission" in str(error):
+                log.info("another flink-submit was quicker")
+                return
+            log.warning("%s", error)
+        else:
+            log.info("%s runs: %s/#/job/%s/overview", name, config.flink_url, JOB_ID)
+            return
+    raise FlinkError(f"{name} could not be started")
+
+
+def newest_first(state: Path) -> list[Path]:
+    """The complete savepoints and checkpoints: those with a `_metadata`, which is written last."""
+    found = [*state.glob("savepoints/savepoint-*/_metadata"), *state.glob(f"checkpoints/{JOB_ID}/chk-*/_metadata")]
+    return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
+
+
+def version(config: Config, scorer: Scorer) -> str:
+    """Names what runs: equal for equal code, settings and scorer."""
+    digest = hashlib.sha256(scorer.hash.encode())
+    settings = {name: str(value) for name, value in asdict(config).items() if name not in _NOT_THE_JOBS}
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    for path in (*sorted(Path(__file__).parent.glob("*.py")), SCHEMA):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def answers(config: Config) -> list[str]:
+    """The reference answers to fit the scorer on; none while there are no questions.
+
+    Ids are hashes, so the first ones in their order are a random sample, and always the same.
+    """
+    with MongoClient[dict[str, str]](config.mongodb_uri, serverSelectionTimeoutMS=3000) as client:
+        questions = client[config.mongodb_database]["questions"].find({}, {"best_answer": 1})
+        return [question["best_answer"] for question in questions.sort("_id").limit(config.scorer_sample)]
+
+
+def topics_exist(config: Config) -> bool:
+    """Whether Kafka has every topic of the job."""
+    settings = {
+        "bootstrap.servers": config.kafka_bootstrap_servers,
+        "security.protocol": config.kafka_security_protocol,
+        "sasl.mechanism": config.kafka_sasl_mechanism,
+        "sasl.username": config.kafka_sasl_username,
+        "sasl.password": config.kafka_sasl_password,
+        "ssl.ca.location": config.kafka_ssl_ca_location,
+    }
+    given: dict[str, str | int | float | bool] = {name: value for name, value in settings.items() if value}
+    admin = AdminClient(given, logger=logging.getLogger("librdkafka"))
+    return set(TOPICS) <= set(admin.list_topics(timeout=5).topics)
+
+
+def wait_for(what: str, where: str, probe: Callable[[], Found]) -> Found:
+    """Tries until `probe` gives something true, and says now and then what is waited for and where."""
+    say_at = time.monotonic()
+    while True:
+        try:
+            if found := probe():
+                return found
+            reason = "not there yet"
+        except Exception as error:  # noqa: BLE001 - each client has its own for "not there yet"
+            reason = " ".join(str(error).split())[:200]
+        if time.monotonic() >= say_at:
+            log.info("waiting for %s at %s: %s", what, where, reason)
+            say_at = time.monotonic() + 30
+        time.sleep(0.5)
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"timestamp": self.formatTime(record), "level": record.levelname, "message": record.getMessage()}
+        return json.dumps(line | {"service": record.name})
+
+
+def _start_log(config: Config) -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)5s %(name)s: %(message)s", level=logging.WARNING)
+    log.setLevel({"warn": "WARNING", "trace": "DEBUG"}.get(config.log_level, config.log_level.upper()))
+    if config.log_format == "json":
+        logging.getLogger().handlers[0].setFormatter(_JsonLines())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

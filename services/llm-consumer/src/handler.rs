@@ -1,0 +1,167 @@
+//! One question: asked, and turned into an answer or an error outcome.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use messaging::client::Outgoing;
+use messaging::message::{ErrorMessage, LlmRequest, LlmResponse};
+use messaging::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
+use messaging::worker::{Failure, Handler};
+use metrics::{counter, histogram};
+use tracing::{debug, warn};
+
+use crate::caller::{Caller, Outcome};
+use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError};
+use crate::offline::Reference;
+use crate::prompt::{self, PROMPT_VERSION};
+
+/// When to ask again after what passes by itself, …
+const RETRY_SOON: Duration = Duration::from_secs(60);
+/// … and after what a person has to mend.
+const RETRY_LATER: Duration = Duration::from_secs(60 * 60);
+/// What no server's wish for patience exceeds.
+const RETRY_LATEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Turns every [`LlmRequest`] into an [`LlmResponse`] or an [`ErrorMessage`].
+pub struct LlmHandler<M> {
+    caller: Caller<M>,
+}
+
+impl<M: LanguageModel> LlmHandler<M> {
+    /// A handler that asks through `caller`.
+    pub fn new(caller: Caller<M>) -> Self {
+        Self { caller }
+    }
+}
+
+impl<M: LanguageModel> Handler for LlmHandler<M> {
+    type Input = LlmRequest;
+
+    async fn handle(&self, request: LlmRequest) -> Result<Vec<Outgoing>, Failure> {
+        check(&request).map_err(Failure::Reject)?;
+        let earlier_answer = request.previous.as_ref().map(|previous| previous.llm_answer.as_str());
+        let prompt = prompt::render(&request.title, &request.content, earlier_answer);
+        let ask = Ask {
+            prompt: &prompt,
+            question_id: request.question_id.as_str(),
+            attempt: request.attempts,
+            request: 1,
+            reference: Reference::seal(&request.best_answer),
+        };
+        let Outcome { result, calls, latency } = self.caller.ask(ask).await.ok_or(Failure::GiveBack)?;
+        let response = result.and_then(|completion| response(&request, prompt, completion, calls, latency));
+        Ok(vec![
+            response.unwrap_or_else(|error| error_outcome(request, &error, calls)),
+        ])
+    }
+}
+
+/// Refuses what can never be asked.
+fn check(request: &LlmRequest) -> Result<(), String> {
+    let bytes = request.title.len() + request.content.len();
+    if bytes > MAX_QUESTION_BYTES {
+        return Err(format!(
+            "too_large: a question of {bytes} bytes, {MAX_QUESTION_BYTES} at most are allowed"
+        ));
+    }
+    if request.attempts == 0 {
+        return Err("schema: attempts is 0, and the first attempt is 1".into());
+    }
+    Ok(())
+}
+
+/// The record of an answer, unless it is too large for one.
+fn response(
+    request: &LlmRequest,
+    prompt: String,
+    completion: Completion,
+    calls: u32,
+    latency: Duration,
+) -> Result<Outgoing, ModelError> {
+    let bytes = completion.answer.len();
+    if bytes > MAX_ANSWER_BYTES {
+        let detail = format!("an answer of {bytes} bytes, {MAX_ANSWER_BYTES} at most are allowed");
+        return Err(ModelError::new(ErrorKind::TooLarge, &detail));
+    }
+    let response = LlmResponse {
+        message_id: request.message_id.clone(),
+        trace_id: request.trace_id.clone(),
+        question_id: request.question_id.clone(),
+        title: request.title.clone(),
+        content: request.content.clone(),
+        prompt,
+        llm_answer: completion.answer,
+        best_answer: request.best_answer.clone(),
+        latency_ms: u32::try_from(latency.as_millis()).unwrap_or(u32::MAX),
+        attempts: request.attempts,
+        produced_at: Timestamp::now(),
+        asked_at: request.asked_at,
+        model: completion.model,
+        usage: completion.usage,
+        calls: Some(calls),
+        finish_reason: completion.finish_reason,
+        prompt_version: Some(PROMPT_VERSION.into()),
+        previous: request.previous.clone(),
+        retry_of: request.retry_of.clone(),
+    };
+    let record = Outgoing::new(&response);
+    if !record.fits() {
+        return Err(ModelError::new(
+            ErrorKind::TooLarge,
+            "question, prompt and answers do not fit in one record",
+        ));
+    }
+    debug!(
+        attempts = response.attempts,
+        calls,
+        latency_ms = response.latency_ms,
+        "answered"
+    );
+    counter!("llm_answers_total").increment(1);
+    histogram!("llm_latency_seconds").record(latency.as_secs_f64());
+    Ok(record)
+}
+
+/// The record of an asking that the model could not answer.
+fn error_outcome(request: LlmRequest, error: &ModelError, calls: u32) -> Outgoing {
+    let error_type = error.kind.as_str();
+    warn!(
+        error_type,
+        detail = error.detail,
+        attempts = request.attempts,
+        calls,
+        "no answer"
+    );
+    counter!("llm_errors_total", "type" => error_type).increment(1);
+    let now = Timestamp::now();
+    let usual = if error.kind.is_passing() {
+        RETRY_SOON
+    } else {
+        RETRY_LATER
+    };
+    let wait = error.retry_after.unwrap_or(usual).min(RETRY_LATEST);
+    let mut message = ErrorMessage {
+        message_id: request.message_id,
+        trace_id: request.trace_id,
+        question_id: request.question_id,
+        error_type: error_type.into(),
+        error_detail: error.detail.clone(),
+        attempts: request.attempts,
+        retry_at: now + wait,
+        produced_at: now,
+        asked_at: request.asked_at,
+        title: Some(request.title),
+        content: Some(request.content),
+        best_answer: Some(request.best_answer),
+        calls: Some(calls),
+        previous: request.previous,
+        retry_of: request.retry_of,
+    };
+    let record = Outgoing::new(&message);
+    if record.fits() {
+        return record;
+    }
+    // An outcome without its texts is better than none.
+    (message.title, message.content, message.best_answer, message.previous) = (None, None, None, None);
+    Outgoing::new(&message)
+}

@@ -1,0 +1,199 @@
+//! The handler: what it refuses, what it never shows, and how questions share a model.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use clap::Parser as _;
+use llm_consumer::caller::{Caller, Limits};
+use llm_consumer::config::Config;
+use llm_consumer::handler::LlmHandler;
+use llm_consumer::offline::Offline;
+use messaging::message::{ErrorMessage, LlmResponse, PreviousAttempt};
+use messaging::topic::{MAX_QUESTION_BYTES, MAX_RECORD_BYTES};
+use messaging::worker::{Failure, Handler as _};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use support::{LIMITS, Server, Step, handler, read, request};
+use tokio_util::sync::CancellationToken;
+
+fn offline(arguments: &[&str]) -> Offline {
+    Offline::new(&Config::parse_from([&["llm-consumer"], arguments].concat()).offline)
+}
+
+#[tokio::test]
+async fn an_answer_keeps_all_that_its_request_said() {
+    let asked = request("Why?");
+    let response: LlmResponse = read(&handler(offline(&[]), LIMITS).handle(asked.clone()).await.unwrap());
+    assert_eq!(
+        (response.message_id, response.trace_id, response.question_id),
+        (asked.message_id, asked.trace_id, asked.question_id)
+    );
+    assert_eq!(
+        (response.title, response.content, response.best_answer),
+        (asked.title, asked.content, asked.best_answer)
+    );
+    assert_eq!(
+        (response.attempts, response.previous, response.asked_at),
+        (asked.attempts, asked.previous, asked.asked_at)
+    );
+    assert_eq!((response.retry_of, response.calls), (asked.retry_of, Some(1)));
+    assert_ne!(response.prompt, asked.prompt);
+}
+
+#[tokio::test]
+async fn simulated_failures_are_retried_and_then_become_errors() {
+    let model = offline(&["--offline-error-rate=1"]);
+    let error: ErrorMessage = read(&handler(model, LIMITS).handle(request("Why?")).await.unwrap());
+    assert_eq!((error.error_type.as_str(), error.calls), ("unavailable", Some(4)));
+}
+
+#[tokio::test]
+async fn a_question_that_can_never_be_asked_is_rejected() {
+    let mut too_large = request("Why?");
+    too_large.content = "x".repeat(MAX_QUESTION_BYTES);
+    let mut attempt_0 = request("Why?");
+    attempt_0.attempts = 0;
+    for (asked, reason) in [(too_large, "too_large:"), (attempt_0, "schema:")] {
+        match handler(offline(&[]), LIMITS).handle(asked).await {
+            Err(Failure::Reject(problem)) => assert!(problem.starts_with(reason), "{problem}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_fits_no_record_becomes_an_error_that_fits() {
+    let server = Server::playing(vec![Step::answer("Because.")]).await;
+    for (bytes, keeps_texts) in [(MAX_RECORD_BYTES - 1_000, true), (MAX_RECORD_BYTES, false)] {
+        let mut asked = request("Why?");
+        asked.best_answer = "x".repeat(bytes);
+        let error: ErrorMessage = read(&handler(server.model(), LIMITS).handle(asked).await.unwrap());
+        assert_eq!(error.error_type, "answer_too_large");
+        assert_eq!(error.best_answer.is_some(), keeps_texts);
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_is_retried_does_not_hold_up_the_others() {
+    let busy = Step::Reply(StatusCode::SERVICE_UNAVAILABLE, Some("3"), String::new());
+    let server = Server::deciding(move |prompt| match prompt {
+        prompt if prompt.contains("Trouble?") => busy.clone(),
+        _ => Step::answer("Because."),
+    })
+    .await;
+    let handler = handler(
+        server.model(),
+        Limits {
+            concurrency: 1,
+            ..LIMITS
+        },
+    );
+    let others = async {
+        while server.calls() == 0 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..10 {
+            read::<LlmResponse>(&handler.handle(request("Why?")).await.unwrap());
+        }
+    };
+    tokio::select! {
+        biased;
+        result = handler.handle(request("Trouble?")) => panic!("{result:?} came first"),
+        () = others => {}
+    }
+}
+
+#[tokio::test]
+async fn no_more_calls_than_allowed_are_under_way() {
+    let server = Server::playing(vec![Step::answer("Because.")]).await;
+    let handler = handler(
+        server.model(),
+        Limits {
+            concurrency: 3,
+            ..LIMITS
+        },
+    );
+    let asked = (0..20).map(|_| handler.handle(request("Why?")));
+    for result in futures::future::join_all(asked).await {
+        read::<LlmResponse>(&result.unwrap());
+    }
+    assert_eq!(server.most_in_flight.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_stop_ends_pauses_but_not_calls_and_begins_none() {
+    let stop = CancellationToken::new();
+    let limits = Limits {
+        first_delay: Duration::from_secs(60),
+        ..LIMITS
+    };
+    let server = Server::deciding(|prompt| match prompt {
+        prompt if prompt.contains("Trouble?") => Step::failure(503),
+        _ => Step::answer("Because."),
+    })
+    .await;
+    let handler = LlmHandler::new(Caller::new(server.model(), limits, stop.clone()));
+    let stopped = async {
+        // The server takes 5 ms for each call.
+        while server.calls() < 2 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    let started = Instant::now();
+    let (retried, answered, ()) = tokio::join!(
+        handler.handle(request("Trouble?")),
+        handler.handle(request("Why?")),
+        stopped
+    );
+    assert!(matches!(retried, Err(Failure::GiveBack)), "{retried:?}");
+    read::<LlmResponse>(&answered.unwrap());
+    assert!(matches!(handler.handle(request("Why?")).await, Err(Failure::GiveBack)));
+    assert_eq!(server.calls(), 2);
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn what_is_sent_depends_neither_on_the_reference_nor_on_the_score() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(Server::playing(vec![Step::answer("Because.")]));
+    let handler = handler(server.model(), LIMITS);
+    let previous = || proptest::option::of((any::<String>(), 0.0..1.0));
+    let texts = (
+        any::<String>(),
+        any::<String>(),
+        previous(),
+        any::<[String; 2]>(),
+        0.0..1.0,
+    );
+    let config = ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    TestRunner::new(config)
+        .run(&texts, |(title, content, previous, references, other_score)| {
+            let scores = [previous.as_ref().map_or(0.0, |(_, score)| *score), other_score];
+            let mut prompts = Vec::new();
+            for (reference, score) in references.into_iter().zip(scores) {
+                let mut asked = request(&title);
+                asked.content = content.clone();
+                asked.best_answer = reference;
+                asked.previous = previous.clone().map(|(llm_answer, _)| PreviousAttempt {
+                    llm_answer,
+                    score: score.try_into().unwrap(),
+                    attempts: 1,
+                });
+                prompts.push(read::<LlmResponse>(&runtime.block_on(handler.handle(asked)).unwrap()).prompt);
+            }
+            let sent = std::mem::take(&mut *server.bodies.lock().unwrap());
+            prop_assert_eq!(&sent[0], &sent[1]);
+            prop_assert_eq!(&prompts[0], &prompts[1]);
+            Ok(())
+        })
+        .unwrap();
+}

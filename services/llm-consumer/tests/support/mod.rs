@@ -1,0 +1,184 @@
+//! What the tests of the handler share: requests, records, and a small model server.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use clap::Parser as _;
+use jiff::Timestamp;
+use llm_consumer::caller::{Caller, Limits};
+use llm_consumer::config::Config;
+use llm_consumer::handler::LlmHandler;
+use llm_consumer::model::LanguageModel;
+use llm_consumer::openai::OpenAi;
+use messaging::client::Outgoing;
+use messaging::message::{ErrorMessage, LlmRequest, LlmResponse, PreviousAttempt};
+use messaging::topic::Message;
+use messaging::worker::Handler as _;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+pub const LIMITS: Limits = Limits {
+    concurrency: 4,
+    retries: 3,
+    timeout: Duration::from_secs(5),
+    first_delay: Duration::from_millis(2),
+};
+
+pub fn request(title: &str) -> LlmRequest {
+    LlmRequest {
+        message_id: "m1".to_owned().try_into().unwrap(),
+        trace_id: "t1".to_owned().try_into().unwrap(),
+        question_id: "q1".to_owned().try_into().unwrap(),
+        title: title.into(),
+        content: "Some details.".into(),
+        prompt: "for the record".into(),
+        best_answer: "What a person answered.".into(),
+        attempts: 2,
+        created_at: Timestamp::UNIX_EPOCH,
+        asked_at: Some(Timestamp::UNIX_EPOCH),
+        previous: Some(PreviousAttempt {
+            llm_answer: "An earlier try.".into(),
+            score: 0.25.try_into().unwrap(),
+            attempts: 1,
+        }),
+        retry_of: Some("m0".to_owned().try_into().unwrap()),
+    }
+}
+
+pub fn handler<M: LanguageModel>(model: M, limits: Limits) -> LlmHandler<M> {
+    LlmHandler::new(Caller::new(model, limits, CancellationToken::new()))
+}
+
+pub fn read<M: Message>(records: &[Outgoing]) -> M {
+    let [record] = records else {
+        panic!("one record was expected, not {}", records.len())
+    };
+    assert!(record.fits());
+    assert_eq!(
+        record.topic,
+        M::TOPIC,
+        "{}",
+        String::from_utf8_lossy(record.value.as_ref().unwrap())
+    );
+    serde_json::from_slice(record.value.as_ref().unwrap()).unwrap()
+}
+
+/// What the server does with a call.
+#[derive(Clone)]
+pub enum Step {
+    Reply(StatusCode, Option<&'static str>, String),
+    Hang,
+}
+
+impl Step {
+    pub fn answer(text: &str) -> Self {
+        let reply = json!({
+            "model": "small-1",
+            "usage": {"prompt_tokens": 11, "completion_tokens": 7},
+            "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        });
+        Self::Reply(StatusCode::OK, None, reply.to_string())
+    }
+
+    pub fn failure(status: u16) -> Self {
+        Self::Reply(
+            StatusCode::from_u16(status).unwrap(),
+            None,
+            json!({"error": {"message": "no"}}).to_string(),
+        )
+    }
+
+    async fn play(self) -> Response {
+        match self {
+            Self::Reply(status, Some(seconds), body) => (status, [(RETRY_AFTER, seconds)], body).into_response(),
+            Self::Reply(status, None, body) => (status, body).into_response(),
+            Self::Hang => std::future::pending().await,
+        }
+    }
+}
+
+/// A model server on a free port; it ends with the test.
+#[derive(Clone, Default)]
+pub struct Server {
+    pub url: String,
+    pub bodies: Arc<Mutex<Vec<Bytes>>>,
+    pub keys: Arc<Mutex<Vec<String>>>,
+    in_flight: Arc<AtomicUsize>,
+    pub most_in_flight: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// Does the steps in order, one a call, and then the last one for ever.
+    pub async fn playing(steps: Vec<Step>) -> Self {
+        let next = AtomicUsize::new(0);
+        Self::deciding(move |_| steps[next.fetch_add(1, Ordering::SeqCst).min(steps.len() - 1)].clone()).await
+    }
+
+    /// Does what `decide` makes of the prompt.
+    pub async fn deciding(decide: impl Fn(&str) -> Step + Send + Sync + 'static) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self {
+            url: format!("http://{}/v1/", listener.local_addr().unwrap()),
+            ..Self::default()
+        };
+        let (state, decide) = (server.clone(), Arc::new(decide));
+        let app = Router::new().route(
+            "/v1/chat/completions",
+            post(async move |headers: HeaderMap, body: Bytes| state.reply(&headers, body, &*decide).await),
+        );
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        server
+    }
+
+    async fn reply(&self, headers: &HeaderMap, body: Bytes, decide: &(impl Fn(&str) -> Step + Sync)) -> Response {
+        let request: Value = serde_json::from_slice(&body).unwrap();
+        self.bodies.lock().unwrap().push(body);
+        self.keys
+            .lock()
+            .unwrap()
+            .push(headers[AUTHORIZATION].to_str().unwrap().into());
+        let in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_in_flight.fetch_max(in_flight, Ordering::SeqCst);
+        // Long enough for calls to meet.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let reply = decide(request["messages"][0]["content"].as_str().unwrap()).play().await;
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        reply
+    }
+
+    pub fn calls(&self) -> usize {
+        self.bodies.lock().unwrap().len()
+    }
+
+    pub fn model(&self) -> OpenAi {
+        model(&self.url)
+    }
+}
+
+pub fn model(url: &str) -> OpenAi {
+    let url = format!("--openai-base-url={url}");
+    let arguments = ["llm-consumer", "--openai-model=small", "--openai-api-key=sk-hush", &url];
+    OpenAi::new(&Config::parse_from(arguments).openai).unwrap()
+}
+
+/// Plays `steps` to one question and expects an answer.
+pub async fn answered(steps: Vec<Step>) -> (LlmResponse, Server) {
+    let server = Server::playing(steps).await;
+    let records = handler(server.model(), LIMITS).handle(request("Why?")).await.unwrap();
+    (read(&records), server)
+}
+
+/// Plays `steps` to one question and expects an error outcome.
+pub async fn failed(steps: Vec<Step>) -> (ErrorMessage, Server) {
+    let server = Server::playing(steps).await;
+    let records = handler(server.model(), LIMITS).handle(request("Why?")).await.unwrap();
+    (read(&records), server)
+}

@@ -1,0 +1,154 @@
+"""The commands: `python -m stack --help`."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from confluent_kafka import KafkaException
+from pymongo.errors import PyMongoError
+from rich.console import Console
+from rich.table import Column, Table
+
+from stack.compose import ComposeRuntime
+from stack.native import NativeRuntime
+from stack.outcomes import Summary
+from stack.runtime import PORT_OF, Runtime, choose_runtime
+from stack.settings import ROOT, Settings, StackError
+from stack.steps import Steps
+from stack.traffic import send
+
+console = Console(highlight=False)
+
+
+def up(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
+    """Start the stack, or what is missing of it, and send the default traffic."""
+    console.print("Cotejo runs already." if runtime.is_up() else f"Starting Cotejo ({choose_runtime(settings)}) …")
+    with Steps() as steps:
+        runtime.start(steps)
+    _send(runtime, settings)
+    _show_addresses(settings)
+
+
+def traffic(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
+    """Send questions to the running stack, as the TRAFFIC_… variables say."""
+    _need_running(runtime)
+    _send(runtime, settings)
+
+
+def down(runtime: Runtime, _: Settings, __: argparse.Namespace) -> None:
+    """Stop the stack; its data stays."""
+    with Steps() as steps:
+        steps.begin("stopping")
+        runtime.stop()
+        steps.done("stopping")
+
+
+def clean(runtime: Runtime, _: Settings, __: argparse.Namespace) -> None:
+    """Stop the stack and delete its data and logs."""
+    runtime.clean()
+    console.print("Stopped; data and logs are deleted.")
+
+
+def status(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
+    """Show every part."""
+    _need_running(runtime)
+    table = Table(
+        "part", "state", "pid", "since", "port", Column("log", overflow="fold"), box=None, header_style="bold"
+    )
+    for part in runtime.parts():
+        state = part.state if part.exit_code is None else f"{part.state} ({part.exit_code})"
+        since = _age(time.time() - part.started) if part.running else ""
+        port = str(settings.ports[PORT_OF[part.name]]) if part.name in PORT_OF else ""
+        log = settings.log(part.name)
+        log = log.relative_to(ROOT) if log.is_relative_to(ROOT) else log
+        table.add_row(part.name, state, str(part.pid or ""), since, port, str(log))
+    console.print(table)
+    _show_addresses(settings)
+
+
+def logs(runtime: Runtime, _: Settings, arguments: argparse.Namespace) -> None:
+    """Show the log of one part, or the end of all."""
+    runtime.show_logs(arguments.part, arguments.follow)
+
+
+def import_questions(runtime: Runtime, _: Settings, arguments: argparse.Namespace) -> None:
+    """Import questions from a file, and fit the scorer on them."""
+    _need_running(runtime)
+    _run(runtime, "questions-import", environment={"QUESTIONS_FILE": arguments.file})
+    _run(runtime, "flink-submit")
+
+
+def metrics_rebuild(runtime: Runtime, _: Settings, __: argparse.Namespace) -> None:
+    """Compute the metrics document from the stored results."""
+    _need_running(runtime)
+    _run(runtime, "storage-service", "rebuild-metrics")
+
+
+COMMANDS: dict[str, Callable[[Runtime, Settings, argparse.Namespace], None]] = {
+    "up": up,
+    "traffic": traffic,
+    "down": down,
+    "clean": clean,
+    "status": status,
+    "logs": logs,
+    "import": import_questions,
+    "metrics-rebuild": metrics_rebuild,
+}
+
+
+def main() -> None:
+    """Runs one command; what goes wrong is told in words, and the exit code is not 0."""
+    parser = argparse.ArgumentParser(prog="stack", description="Starts, shows and stops Cotejo.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    parsers = {name: commands.add_parser(name, help=run.__doc__) for name, run in COMMANDS.items()}
+    parsers["logs"].add_argument("part", nargs="?")
+    parsers["logs"].add_argument("--follow", action="store_true")
+    parsers["import"].add_argument("file")
+    arguments = parser.parse_args()
+    try:
+        settings = Settings.from_environment(os.environ)
+        COMMANDS[arguments.command](_runtime(settings), settings, arguments)
+    except (StackError, PyMongoError, KafkaException) as error:
+        sys.exit(f"\n{error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _runtime(settings: Settings) -> Runtime:
+    return ComposeRuntime(settings) if choose_runtime(settings) == "compose" else NativeRuntime(settings)
+
+
+def _send(runtime: Runtime, settings: Settings) -> None:
+    summary: Summary = send(runtime, settings, {}, console)
+    table = Table(box=None, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for row in summary.rows():
+        table.add_row(*row)
+    console.print(table)
+
+
+def _run(runtime: Runtime, part: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    code = runtime.popen(part, arguments, environment or {}).wait()
+    if code != 0:
+        raise StackError(f"{part} failed (exit code {code})")
+
+
+def _need_running(runtime: Runtime) -> None:
+    if not runtime.is_up():
+        raise StackError("Nothing runs here; `make up` starts it.")
+
+
+def _show_addresses(settings: Settings) -> None:
+    console.print(f"Metrics  {settings.url('STORAGE_PORT')}\nFlink    {settings.url('FLINK_PORT')}")
+
+
+def _age(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""A native stack of one's own, for tests: other ports, another folder, nothing left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from stack.native import NativeRuntime
+from stack.outcomes import Summary
+from stack.settings import PORTS, ROOT, Settings, StackError
+from stack.steps import Steps
+from stack.traffic import send
+
+# A developer's own settings must not change what a test sees.
+INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "JAVA_HOME")
+
+
+def free_ports() -> dict[str, int]:
+    """A free port for each that a stack needs."""
+    with ExitStack() as sockets:
+        ports = {}
+        for name in PORTS:
+            probe = sockets.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            ports[name] = probe.getsockname()[1]
+    return ports
+
+
+class Stack:
+    """A stack that ends with the test that started it; use it as a context.
+
+    `env` holds settings of the services, such as SCORE_THRESHOLD. Logs and data are in
+    `run_dir`; `clean` removes them. Should this process be killed, the stack ends, too.
+    """
+
+    def __init__(
+        self, run_dir: Path | None = None, ports: Mapping[str, int] | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
+        self.run_dir = run_dir or Path(tempfile.mkdtemp(prefix="cotejo-"))
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        collected = {"DATA_COLLECTED_DIR": str(self.run_dir / "data_collected")}
+        self.settings = Settings(self.run_dir, ports or free_ports(), inherited | collected | dict(env or {}))
+        self.runtime = NativeRuntime(self.settings)
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """The addresses, as in `endpoints.env`."""
+        return self.settings.endpoints()
+
+    def __enter__(self) -> "Stack":
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts what does not run, and returns when questions can be asked."""
+        if self._guard is None:
+            guard = [sys.executable, "-m", "stack.guard", str(self.run_dir)]
+            self._guard = subprocess.Popen(guard, cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True)
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Returns when every part is ready (again), starting those that are stopped."""
+        with Steps(StringIO()) as steps:
+            self.runtime.start(steps)
+
+    def stop(self) -> None:
+        """Stops everything; the data stays."""
+        self.runtime.stop()
+        if self._guard is not None and self._guard.stdin is not None:
+            self._guard.stdin.close()
+            self._guard.wait()
+            self._guard = None
+
+    def clean(self) -> None:
+        """Stops everything and removes data and logs."""
+        self.stop()
+        self.runtime.clean()
+
+    def pid(self, part: str) -> int:
+        """The main process of a part."""
+        for found in self.runtime.parts():
+            if found.name == part and found.pid:
+                return found.pid
+        raise StackError(f"{part} does not run")
+
+    def kill(self, part: str) -> None:
+        """Ends the main process of a part by SIGKILL; the supervisor starts it again."""
+        os.kill(self.pid(part), signal.SIGKILL)
+
+    def send(self, **traffic: str) -> Summary:
+        """Sends questions and waits for every outcome: `send(TRAFFIC_TOTAL="20")`."""
+        return send(self.runtime, self.settings, traffic, Console(file=StringIO()))

@@ -1,0 +1,13 @@
+"""Reading logs."""
+
+from pathlib import Path
+
+
+def last_lines(log: Path, count: int = 1) -> str:
+    """The end of a log."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 16384))
+        lines = file.read().decode(errors="replace").splitlines()
+    return "\n".join([line for line in lines if line.strip()][-count:])

@@ -1,0 +1,203 @@
+"""The stack as plain processes under supervisord, without containers."""
+
+import configparser
+import os
+import shlex
+import shutil
+import string
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+import psutil
+from supervisor.datatypes import dict_of_key_value_pairs
+from supervisor.xmlrpc import SupervisorTransport
+
+from stack import doctor
+from stack.bring_up import bring_up
+from stack.logs import last_lines
+from stack.runtime import ONE_SHOTS, Part, forget, remember
+from stack.settings import ROOT, Settings, StackError
+from stack.steps import Steps
+
+COOKIE = "COTEJO_STACK"
+"""Marks every process of a stack, and what those start in turn, with the stack's folder."""
+
+
+class NativeRuntime:
+    """Runs a stack under a supervisord of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._folder = settings.run_dir
+        self._configuration = self._folder / "conf" / "supervisord.conf"
+
+    def is_up(self) -> bool:
+        """Whether this stack's supervisor answers."""
+        try:
+            return bool(self._supervisor().getState())
+        except OSError:
+            return False
+
+    def start(self, steps: Steps) -> None:
+        """Starts what does not run yet; see Runtime."""
+        if self.is_up():
+            self._start_stopped()
+        else:
+            self._check_place()
+            self.kill_all()
+            self._write_configuration()
+            self._launch()
+        remember(self.settings, "native")
+        self.settings.write_endpoints()
+        bring_up(self, steps)
+
+    def stop(self) -> None:
+        """Stops the stack, in the opposite order of its start, and leaves no process behind."""
+        if self.is_up():
+            supervisor = psutil.Process(self._supervisor().getPID())
+            self._supervisor().shutdown()
+            psutil.wait_procs([supervisor], timeout=90)
+        self.kill_all()
+        forget(self.settings)
+
+    def clean(self) -> None:
+        """Stops the stack and removes its folder."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def parts(self) -> list[Part]:
+        """Every program of the supervisor."""
+        if not self.is_up():
+            return []
+        infos = self._supervisor().getAllProcessInfo()
+        parts = [_part(info) for info in infos if info["name"] != "traffic-generator"]
+        return [part for part in parts if part.name != "mongo" or self.settings.own_mongodb]
+
+    def popen(
+        self, part: str, arguments: Sequence[str] = (), environment: Mapping[str, str] = {}, *, quiet: bool = False
+    ) -> "subprocess.Popen[bytes]":
+        """Starts a part's command in the foreground; see Runtime."""
+        programs = configparser.RawConfigParser()
+        programs.read(self._configuration)
+        program = programs[f"program:{part}"]
+        known = self.environment() | dict(environment)
+        names = {f"ENV_{name}": value for name, value in known.items()}
+        command = [*shlex.split(program["command"] % names), *arguments]
+        own = dict_of_key_value_pairs(program.get("environment", "") % names)
+        with self.settings.log(part).open("ab") as log:
+            output = log if quiet else None
+            return subprocess.Popen(
+                command, cwd=ROOT, env=known | own, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+
+    def show_logs(self, part: str | None, follow: bool) -> None:
+        """Hands over to `tail`."""
+        logs = [self.settings.log(part)] if part else sorted(self._folder.glob("logs/*.log"))
+        if not logs or not logs[0].exists():
+            known = ", ".join(path.stem for path in sorted(self._folder.glob("logs/*.log"))) or "none"
+            raise StackError(f"SERVICE={part or ''} has no log here; there are: {known}")
+        subprocess.run(["tail", *(["-F"] if follow else []), "-n", "200" if part else "10", *logs], check=False)
+
+    def environment(self) -> dict[str, str]:
+        """What every process of the stack is given."""
+        settings = self.settings
+        java = [f"{home}/bin"] if (home := settings.environment.get("JAVA_HOME")) else []
+        path = [*java, settings.environment.get("PATH", os.defpath)]
+        return {
+            "QUESTIONS_FILE": "data/sample_questions.csv",
+            **settings.environment,
+            **{name: str(port) for name, port in settings.ports.items()},
+            **settings.endpoints(),
+            "COTEJO_RUN_DIR": str(self._folder),
+            "START_MONGO": str(settings.own_mongodb).lower(),
+            "PATH": os.pathsep.join(path),
+            # Compiling PyFlink anew at every start would cost seconds.
+            "PYTHONDONTWRITEBYTECODE": "",
+            COOKIE: str(self._folder),
+        }
+
+    def kill_all(self) -> None:
+        """Kills every process that carries this stack's mark, until there is none."""
+        for _ in range(10):
+            if not (processes := self._processes()):
+                return
+            for process in processes:
+                process.kill()
+            psutil.wait_procs(processes, timeout=5)
+        raise StackError(f"These processes cannot be killed: {[process.pid for process in self._processes()]}")
+
+    def _processes(self) -> list[psutil.Process]:
+        found = psutil.process_iter(["environ"])
+        return [process for process in found if (process.info["environ"] or {}).get(COOKIE) == str(self._folder)]
+
+    def _supervisor(self) -> Any:  # noqa: ANN401 - its methods are known at run time only
+        socket = f"unix://{self._folder}/supervisor.sock"
+        return ServerProxy("http://127.0.0.1", SupervisorTransport(serverurl=socket)).supervisor
+
+    def _check_place(self) -> None:
+        findings = [doctor.writable(self.settings), *doctor.room(self.settings), *doctor.ports(self.settings)]
+        if problems := doctor.missing(iter(findings)):
+            raise StackError("The stack cannot start here:\n  " + "\n  ".join(dict.fromkeys(problems)))
+
+    def _write_configuration(self) -> None:
+        for folder in ("conf", "data", "logs"):
+            (self._folder / folder).mkdir(parents=True, exist_ok=True)
+        for name in ("zoo.cfg", "server.properties"):
+            template = string.Template((ROOT / "native" / name).read_text())
+            (self._folder / "conf" / name).write_text(template.substitute(self.environment()))
+        # supervisord does not know defaults for all programs: write them out.
+        programs = configparser.RawConfigParser()
+        programs.read(ROOT / "native/supervisord.conf")
+        spelled_out = configparser.RawConfigParser()
+        for name, section in programs.items():
+            defaults = {} if name.startswith("program:") else programs.defaults()
+            if name != programs.default_section:
+                spelled_out[name] = {key: value for key, value in section.items() if key not in defaults}
+        with self._configuration.open("w") as file:
+            spelled_out.write(file)
+
+    def _launch(self) -> None:
+        output = self._folder / "logs" / "supervisord.out"
+        supervisord = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)]
+        with output.open("wb") as log:
+            process = subprocess.Popen(
+                supervisord,
+                cwd=ROOT,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        while not self.is_up():
+            if process.poll() is not None:
+                raise StackError(f"The supervisor cannot start:\n{last_lines(output, 5)}\nWhole log: {output}")
+            time.sleep(0.05)
+
+    def start_part(self, name: str) -> None:
+        """Starts one part and does not wait for it."""
+        try:
+            self._supervisor().startProcess(name, False)
+        except Fault as fault:
+            raise StackError(f"{name} cannot start: {fault.faultString}") from fault
+
+    def _start_stopped(self) -> None:
+        for part in self.parts():
+            if not part.running and part.name not in ONE_SHOTS:
+                self.start_part(part.name)
+
+
+def _part(info: Mapping[str, Any]) -> Part:
+    state = str(info["statename"]).lower()
+    return Part(
+        name=info["name"],
+        running=state in ("running", "starting", "stopping"),
+        state=state,
+        pid=info["pid"],
+        exit_code=info["exitstatus"] if state == "exited" else None,
+        started=info["start"],
+    )

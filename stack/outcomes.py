@@ -1,0 +1,208 @@
+"""What has become of the questions of one run, and the figures at its end."""
+
+import csv
+import json
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, Message, TopicPartition
+from pymongo import MongoClient
+from pymongo.collection import Collection
+
+Document = Mapping[str, Any]
+
+CHUNK = 1_000
+CHUNKS_A_LOOK = 5
+
+
+def results(endpoints: Mapping[str, str]) -> Collection[Document]:
+    """The collection of all outcomes."""
+    client: MongoClient[Document] = MongoClient(endpoints["MONGODB_URI"], tz_aware=True, appname="stack")
+    return client[endpoints["MONGODB_DATABASE"]]["results"]
+
+
+class EventLog:
+    """The log that a generator writes while it sends, read as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read_to = 0
+        self._columns: list[str] = []
+
+    def new_rows(self, limit: int = 10_000) -> Iterator[dict[str, str]]:
+        """The rows written since the last call, at most `limit`; a half-written one waits."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._read_to)
+            for line in islice(file, limit):
+                if not line.endswith(b"\n"):
+                    return
+                self._read_to += len(line)
+                [values] = csv.reader([line.decode()])
+                if self._columns:
+                    yield dict(zip(self._columns, values, strict=True))
+                else:
+                    self._columns = values
+
+
+class DeadLetters:
+    """The dead letters that are written from now on; reading them leaves no trace in Kafka."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        settings = {"bootstrap.servers": bootstrap_servers, "group.id": "none", "enable.auto.commit": False}
+        self._consumer = Consumer(settings)
+        partitions = self._consumer.list_topics("dead_letters", timeout=30).topics["dead_letters"].partitions
+        ends = [TopicPartition("dead_letters", partition) for partition in partitions]
+        for end in ends:
+            end.offset = self._consumer.get_watermark_offsets(end, timeout=30)[1]
+        self._consumer.assign(ends)
+
+    def __enter__(self) -> "DeadLetters":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def new(self) -> list[Message]:
+        """Those that came since the last call, at most a thousand."""
+        return [letter for letter in self._consumer.consume(CHUNK, timeout=0) if letter.error() is None]
+
+
+class Follower:
+    """Follows every question of a run until it has an outcome or is a dead letter.
+
+    Each look costs the same, however many questions are pending.
+    """
+
+    def __init__(self, events: EventLog, stored: Collection[Document], letters: DeadLetters) -> None:
+        self.asked = 0
+        self.decided = 0
+        self.dead = 0
+        self._caught_up = False
+        self._events, self._results, self._letters = events, stored, letters
+        self._pending: OrderedDict[str, str] = OrderedDict()
+        self._dead: set[str] = set()
+
+    @property
+    def pending(self) -> list[str]:
+        """The first few ids that have neither outcome nor dead letter."""
+        return list(islice(self._pending, 5))
+
+    def has_read_all(self) -> bool:
+        """Whether the log held nothing new at the last look."""
+        return self._caught_up
+
+    def look(self) -> None:
+        """Brings the counts up to date."""
+        for letter in self._letters.new():
+            self._dead |= _names(letter)
+        self._caught_up = True
+        for row in self._events.new_rows():
+            self._caught_up = False
+            self.asked += 1
+            self._pending[row["message_id"]] = f"{row['partition']}/{row['offset']}"
+        for _ in range(CHUNKS_A_LOOK):
+            chunk = list(islice(self._pending, CHUNK))
+            found = {document["_id"] for document in self._results.find({"_id": {"$in": chunk}}, {"_id": 1})}
+            dead = {
+                message_id for message_id in chunk if not self._dead.isdisjoint({message_id, self._pending[message_id]})
+            }
+            self.decided += len(found)
+            self.dead += len(dead - found)
+            for message_id in chunk:
+                if message_id in found | dead:
+                    del self._pending[message_id]
+                else:
+                    self._pending.move_to_end(message_id)
+            if len(found) < CHUNK:
+                break
+
+
+def _names(letter: Message) -> set[str]:
+    """What a dead letter may be known by: its message's id, or where the question was read."""
+    headers = {name: _text(value) for name, value in dict(letter.headers() or []).items()}
+    is_question = headers.get("topic") == "questions_in"
+    origin = {f"{headers.get('partition')}/{headers.get('offset')}"} if is_question else set()
+    return origin | {_message_id(letter.value())} - {""}
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
+
+
+def _message_id(value: str | bytes | None) -> str:
+    try:
+        return str(json.loads(value or b"")["message_id"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+@dataclass
+class Summary:
+    """The figures of one run. Latencies are in milliseconds, from the scheduled time on."""
+
+    asked: int = 0
+    dead_letters: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    sources: Counter[str] = field(default_factory=Counter)
+    regenerations: int = 0
+    scores: list[float] = field(default_factory=list)
+    latencies: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What to show, line by line."""
+        decided = self.verdicts.total()
+        mean = sum(self.scores) / len(self.scores) if self.scores else float("nan")
+        rate = decided / self.seconds if self.seconds else float("nan")
+        return [
+            ("asked", f"{self.asked:,}"),
+            ("decided", f"{decided:,}"),
+            *((name, f"{self.verdicts[key]:,}") for name, key in VERDICTS),
+            ("cache hits", f"{self.sources['cache'] + self.sources['mongodb']:,}"),
+            ("shared with a twin", f"{self.sources['coalesced']:,}"),
+            ("regenerations", f"{self.regenerations:,}"),
+            ("dead letters", f"{self.dead_letters:,}"),
+            ("mean score", f"{mean:.3f}"),
+            *((f"latency p{share}", f"{percentile(self.latencies, share):,.0f} ms") for share in (50, 95, 99)),
+            ("questions/s", f"{rate:,.1f}"),
+        ]
+
+
+VERDICTS = (("  accepted", "accepted"), ("  exhausted", "exhausted"), ("  errors", "error"))
+
+
+def percentile(values: list[int], share: int) -> float:
+    """The smallest value that `share` percent of all do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else float("nan")
+
+
+def summarise(events: EventLog, stored: Collection[Document], dead_letters: int) -> Summary:
+    """Sums up a run from its log and from the stored outcomes."""
+    summary = Summary(dead_letters=dead_letters)
+    times = []
+    while chunk := [row["message_id"] for row in events.new_rows(CHUNK)]:
+        summary.asked += len(chunk)
+        for outcome in stored.find({"_id": {"$in": chunk}}, PROJECTION):
+            summary.verdicts[outcome["verdict"]] += 1
+            summary.sources[outcome["source"] or "none"] += 1
+            summary.regenerations += max(0, outcome["attempts"] - 1)
+            summary.scores += _known(outcome, "score")
+            summary.latencies += _known(outcome, "latency_ms")
+            times += _known(outcome, "asked_at", "decided_at")
+    if times:
+        summary.seconds = (max(times) - min(times)).total_seconds()
+    return summary
+
+
+def _known(outcome: Document, *names: str) -> list[Any]:
+    return [outcome[name] for name in names if outcome.get(name) is not None]
+
+
+PROJECTION = ("verdict", "source", "attempts", "latency_ms", "score", "asked_at", "decided_at")

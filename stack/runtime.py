@@ -1,0 +1,124 @@
+"""What a runtime can do, whichever it is, and which of the two to use."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from stack.settings import SettingError, Settings
+from stack.steps import Steps
+
+SERVERS = ("zookeeper", "kafka", "mongo", "jobmanager", "taskmanager")
+"""The parts that others wrote."""
+
+SERVICES = ("cache-service", "llm-consumer", "storage-service")
+"""Our own parts that keep running."""
+
+ONE_SHOTS = ("topics", "questions-import", "flink-submit")
+"""The parts that do something once and end, in the order in which `up` runs them."""
+
+PORT_OF = {
+    "zookeeper": "ZOOKEEPER_PORT",
+    "kafka": "KAFKA_PORT",
+    "mongo": "MONGODB_PORT",
+    "jobmanager": "FLINK_PORT",
+    "cache-service": "CACHE_PORT",
+    "llm-consumer": "LLM_PORT",
+    "storage-service": "STORAGE_PORT",
+}
+"""The variable that sets the port of a part."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a stack, as it is now.
+
+    `pid` is its main process on this machine, or 0; `exit_code` is None while it runs.
+    """
+
+    name: str
+    running: bool
+    state: str
+    pid: int = 0
+    exit_code: int | None = None
+    started: float = 0.0
+
+
+class Runtime(Protocol):
+    """Runs the parts of one stack."""
+
+    def is_up(self) -> bool:
+        """Whether the stack runs, whole or in part."""
+
+    def start(self, steps: Steps) -> None:
+        """Starts what does not run yet, and returns when questions can be asked.
+
+        Raises StackError that names the part that cannot start, why, and its log.
+        """
+
+    def stop(self) -> None:
+        """Stops everything; the data stays. Nothing happens where nothing runs."""
+
+    def clean(self) -> None:
+        """Stops everything and removes data and logs."""
+
+    def parts(self) -> list[Part]:
+        """Every part that was started."""
+
+    def popen(
+        self, part: str, arguments: Sequence[str] = (), environment: Mapping[str, str] = {}, *, quiet: bool = False
+    ) -> "subprocess.Popen[bytes]":
+        """Starts a part once more, in the foreground.
+
+        It is the part's own command with `arguments` after it, in the part's own environment
+        with `environment` over it. A quiet one writes to its log.
+        """
+
+    def show_logs(self, part: str | None, follow: bool) -> None:
+        """Prints the log of one part, or the end of all."""
+
+
+def choose_runtime(settings: Settings) -> str:
+    """What RUNTIME says, else what runs already, else `compose` where an engine answers, else `native`."""
+    forced = settings.environment.get("RUNTIME", "")
+    if forced not in ("", "compose", "native"):
+        raise SettingError(f"RUNTIME={forced} is unknown; allowed are compose and native")
+    return forced or _remembered(settings) or ("compose" if _engine_answers() else "native")
+
+
+def remember(settings: Settings, runtime: str) -> None:
+    """Lets later commands find the runtime that this stack was started with."""
+    _note(settings).write_text(runtime + "\n")
+
+
+def forget(settings: Settings) -> None:
+    """The opposite of `remember`."""
+    _note(settings).unlink(missing_ok=True)
+
+
+def is_remembered(settings: Settings) -> bool:
+    """Whether the stack was started, and not stopped since."""
+    return _note(settings).exists()
+
+
+def _note(settings: Settings) -> Path:
+    return settings.run_dir / "runtime"
+
+
+def _remembered(settings: Settings) -> str:
+    note = _note(settings)
+    return note.read_text().strip() if note.exists() else ""
+
+
+def _engine_answers() -> bool:
+    if shutil.which("docker") is None:
+        return False
+    try:
+        for command in (["docker", "info"], ["docker", "compose", "version"]):
+            subprocess.run(command, capture_output=True, timeout=4, check=True, env=dict(os.environ))
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True

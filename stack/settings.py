@@ -1,0 +1,114 @@
+"""Where a stack lives and how it is reached: its folder, its ports, its addresses."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PORTS = {
+    "ZOOKEEPER_PORT": 2181,
+    "KAFKA_PORT": 9092,
+    "MONGODB_PORT": 27017,
+    "FLINK_PORT": 8081,
+    "STORAGE_PORT": 8082,
+    "CACHE_PORT": 8083,
+    "LLM_PORT": 8084,
+    "JOBMANAGER_RPC_PORT": 6123,
+    "JOBMANAGER_BLOB_PORT": 6124,
+}
+"""The ports of a stack, by the variable that sets each, with the usual ones."""
+
+# Servers listen on Unix sockets in the folder, and their paths may not be longer than 107 bytes.
+MAX_RUN_DIR_BYTES = 80
+
+
+class StackError(Exception):
+    """What went wrong, in words for the person at the terminal."""
+
+
+class SettingError(StackError):
+    """A setting that cannot be used: its name, its value, and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One stack on this machine.
+
+    `environment` is what its processes are given; what a service reads from it is the
+    service's own business.
+    """
+
+    run_dir: Path
+    ports: Mapping[str, int] = field(default_factory=lambda: dict(PORTS))
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """The stack that the environment describes.
+
+        Raises SettingError for a port or a folder that cannot be used.
+        """
+        run_dir = Path(environ.get("COTEJO_RUN_DIR") or ".run")
+        run_dir = (run_dir if run_dir.is_absolute() else ROOT / run_dir).resolve()
+        if len(os.fsencode(run_dir)) > MAX_RUN_DIR_BYTES or any(c.isspace() for c in str(run_dir)):
+            raise SettingError(
+                f"COTEJO_RUN_DIR={run_dir} cannot be used; allowed is a path without spaces "
+                f"of at most {MAX_RUN_DIR_BYTES} bytes"
+            )
+        return cls(run_dir, {name: _port(name, environ) for name in PORTS}, dict(environ))
+
+    @property
+    def database(self) -> str:
+        """The name of the MongoDB database."""
+        return self.environment.get("MONGODB_DATABASE") or "cotejo"
+
+    @property
+    def own_mongodb(self) -> bool:
+        """Whether the stack runs a MongoDB of its own."""
+        return not self.environment.get("MONGODB_URI")
+
+    @property
+    def patience_s(self) -> float:
+        """How many seconds may pass without any outcome before a run counts as stuck."""
+        text = self.environment.get("COTEJO_PATIENCE_S") or "120"
+        if not text.isascii() or not text.isdigit() or int(text) == 0:
+            raise SettingError(f"COTEJO_PATIENCE_S={text} cannot be used; allowed are whole seconds from 1")
+        return float(text)
+
+    def url(self, port: str) -> str:
+        """The HTTP address of a port of this stack."""
+        return f"http://127.0.0.1:{self.ports[port]}"
+
+    def endpoints(self) -> dict[str, str]:
+        """How any program on this machine reaches the stack."""
+        own = f"mongodb://127.0.0.1:{self.ports['MONGODB_PORT']}/?directConnection=true"
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{self.ports['KAFKA_PORT']}",
+            "MONGODB_URI": self.environment.get("MONGODB_URI") or own,
+            "MONGODB_DATABASE": self.database,
+            "FLINK_URL": self.url("FLINK_PORT"),
+            "STORAGE_URL": self.url("STORAGE_PORT"),
+        }
+
+    def write_endpoints(self) -> None:
+        """Leaves the addresses in `endpoints.env`, for any tool; they may hold a password."""
+        file = self.run_dir / "endpoints.env"
+        file.touch(mode=0o600)
+        file.write_text("".join(f"{name}={value}\n" for name, value in self.endpoints().items()))
+
+    def data_collected(self) -> Path:
+        """The folder of the runs' records."""
+        return ROOT / (self.environment.get("DATA_COLLECTED_DIR") or "data_collected")
+
+    def log(self, part: str) -> Path:
+        """The log file of a part."""
+        return self.run_dir / "logs" / f"{part}.log"
+
+
+def _port(name: str, environ: Mapping[str, str]) -> int:
+    text = environ.get(name) or str(PORTS[name])
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise SettingError(f"{name}={text} is not a port; allowed are 1 to 65535")
+    return int(text)

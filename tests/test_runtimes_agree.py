@@ -1,0 +1,131 @@
+"""Containers and plain processes run the same parts, with settings that the parts really have."""
+
+import configparser
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from flink_job.config import Config
+from stack.runtime import ONE_SHOTS, PORT_OF, SERVERS, SERVICES
+from stack.settings import PORTS, ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+NATIVE = configparser.RawConfigParser()
+NATIVE.read(ROOT / "native/supervisord.conf")
+
+FLINK = ("jobmanager", "taskmanager", "flink-submit")
+GENERATOR = ("questions-import", "traffic-generator")
+RUST = ("topics", *SERVICES, *GENERATOR)
+
+# What depends on where a part runs is written in both places; all else has its default in the code.
+PLACES = {
+    "DATA_COLLECTED_DIR",
+    "FLINK_STATE_DIR",
+    "FLINK_URL",
+    "HTTP_ADDRESS",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "MONGODB_URI",
+    "SCORER_PATH",
+}
+
+
+def settings(part: str) -> set[str]:
+    """The names of all settings that a part reads."""
+    if part in FLINK:
+        script = (ROOT / "jobmanager/start.sh").read_text()
+        wiring = set(re.findall(r"\$\{?([A-Z][A-Z_]+)\b", script))
+        return wiring | ({str(s["name"]) for s in Config.described()} if part == "flink-submit" else set())
+    binary = COMPOSE[part]["build"]["args"]["BINARY"]
+    command = [ROOT / "target/release" / binary, "--print-settings"]
+    printed = subprocess.run(command, capture_output=True, check=True).stdout
+    return {setting["name"] for setting in json.loads(printed)}
+
+
+def compose_environment(part: str) -> dict[str, str | None]:
+    return dict(COMPOSE[part].get("environment", {}))
+
+
+def native_environment(part: str) -> set[str]:
+    return set(re.findall(r"(\w+)=\"", NATIVE[f"program:{part}"].get("environment", "")))
+
+
+def test_both_have_the_same_parts() -> None:
+    programs = {name.removeprefix("program:") for name in NATIVE.sections() if name.startswith("program:")}
+    assert programs == set(COMPOSE)
+    assert programs == {*SERVERS, *SERVICES, *ONE_SHOTS, "traffic-generator"}
+
+
+@pytest.mark.parametrize("part", [*RUST, *FLINK])
+def test_every_name_that_a_part_is_given_is_a_setting_of_its(part: str) -> None:
+    given = compose_environment(part).keys() | native_environment(part)
+    assert given <= settings(part)
+
+
+@pytest.mark.parametrize("part", ["topics", *SERVICES, "traffic-generator", "flink-submit"])
+def test_every_setting_can_be_passed_to_a_container(part: str) -> None:
+    needed = {str(s["name"]) for s in Config.described()} if part == "flink-submit" else settings(part)
+    assert needed <= compose_environment(part).keys()
+
+
+@pytest.mark.parametrize("part", [*RUST, "flink-submit"])
+def test_no_default_is_written_down_a_second_time(part: str) -> None:
+    own = {str(s["name"]) for s in Config.described()} if part == "flink-submit" else settings(part)
+    written = {name for name, value in compose_environment(part).items() if value is not None}
+    assert written & own <= PLACES
+
+
+@pytest.mark.parametrize("part", [*SERVICES])
+def test_a_service_listens_on_the_same_port_everywhere(part: str) -> None:
+    port = PORTS[PORT_OF[part]]
+    assert compose_environment(part)["HTTP_ADDRESS"] == f"0.0.0.0:{port}"
+    assert f"127.0.0.1:%(ENV_{PORT_OF[part]})s" in NATIVE[f"program:{part}"]["environment"]
+
+
+PUBLISHED = [(part, port) for part, service in COMPOSE.items() for port in service.get("ports", [])]
+
+
+@pytest.mark.parametrize(("part", "port"), PUBLISHED)
+def test_ports_are_published_to_this_machine_alone_and_under_the_same_names(part: str, port: str) -> None:
+    variable = PORT_OF[part]
+    assert port.startswith(f"127.0.0.1:${{{variable}:-{PORTS[variable]}}}:")
+
+
+def test_kafka_has_the_same_settings_in_both() -> None:
+    here = {"listeners", "zookeeper.connect", "log.dirs"}
+    lines = (ROOT / "native/server.properties").read_text().splitlines()
+    native = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    compose = compose_environment("kafka")
+    for name, value in native.items():
+        if name not in here:
+            assert str(compose["KAFKA_" + name.replace(".", "_").upper()]) == value, name
+
+
+def test_the_servers_are_the_promised_ones() -> None:
+    assert {part: COMPOSE[part]["image"] for part in ("zookeeper", "kafka", "mongo")} == {
+        "zookeeper": "confluentinc/cp-zookeeper:7.9.2",
+        "kafka": "confluentinc/cp-kafka:7.9.2",
+        "mongo": "mongo:8.0",
+    }
+
+
+def test_our_own_containers_may_do_nothing_but_their_work() -> None:
+    for part in (*RUST, *FLINK):
+        service = COMPOSE[part]
+        assert service["read_only"], part
+        assert service["cap_drop"] == ["ALL"], part
+        assert service["security_opt"] == ["no-new-privileges:true"], part
+
+
+def test_nothing_needs_more_memory_than_it_may_have() -> None:
+    assert [part for part, service in COMPOSE.items() if "mem_limit" not in service] == []
+
+
+def test_both_wait_for_a_stop_longer_than_a_service_takes() -> None:
+    longest_drain_s = 10
+    for part in SERVICES:
+        assert int(COMPOSE[part]["stop_grace_period"].removesuffix("s")) > longest_drain_s
+        assert int(NATIVE[f"program:{part}"]["stopwaitsecs"]) > longest_drain_s
