@@ -1,0 +1,1 @@
+"""Black-box tests: what the running system does, seen from outside."""

@@ -1,0 +1,31 @@
+"""Parts that are killed while questions are asked: no outcome is lost, none is doubled, the metrics stay exact."""
+
+import threading
+import time
+
+from stack.api import Stack
+from tests.support import Probe, eventually
+
+PARTS = ("storage-service", "cache-service", "llm-consumer", "taskmanager", "storage-service")
+
+
+def test_every_question_has_one_outcome_though_parts_are_killed(stack: Stack, probe: Probe) -> None:
+    def kill_in_turn() -> None:
+        for part in PARTS:
+            time.sleep(3)
+            stack.kill(part)
+
+    killer = threading.Thread(target=kill_in_turn)
+    killer.start()
+    summary = stack.send(TRAFFIC_TOTAL="400", TRAFFIC_RATE="20")
+    killer.join()
+    assert summary.asked == summary.verdicts.total() == 400
+    eventually(probe.metrics_equal_the_results, "metrics that equal the results")
+
+
+def test_the_metrics_can_be_rebuilt_while_services_run(stack: Stack, probe: Probe) -> None:
+    stack.send(TRAFFIC_TOTAL="20", TRAFFIC_RATE="100")
+    probe.database["metrics"].update_one({"_id": "global"}, {"$inc": {"decided": 7, "accepted": -3}})
+    assert not probe.metrics_equal_the_results()
+    assert stack.runtime.popen("storage-service", ["rebuild-metrics"], quiet=True).wait(60) == 0
+    assert probe.metrics_equal_the_results()

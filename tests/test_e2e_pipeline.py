@@ -1,0 +1,148 @@
+"""The running system: one outcome for every question, whatever the topics hold."""
+
+import json
+import subprocess
+from collections import Counter
+
+import httpx
+import pytest
+
+from stack.api import Stack
+from tests.support import Document, Probe, eventually, question
+
+TOPICS = (
+    "questions_in",
+    "llm_requests",
+    "llm_responses",
+    "regeneration_requests",
+    "validated_responses",
+    "llm_errors",
+)
+
+
+def test_every_question_of_the_default_run_has_exactly_one_outcome(stack: Stack, probe: Probe) -> None:
+    summary = stack.send(TRAFFIC_RUN="default")
+    assert summary.asked == 200
+    assert summary.verdicts.total() == 200
+    assert summary.dead_letters == 0
+    assert summary.verdicts["error"] == 0
+    # About 70 % pass at once, 20 % later, 10 % never.
+    assert 0.75 < summary.verdicts["accepted"] / 200 < 0.99
+    assert summary.regenerations > 0
+    assert probe.metrics_equal_the_results()
+    run = json.loads((stack.settings.data_collected() / "default" / "run.json").read_text())
+    assert (run["state"], run["asked"]) == ("complete", 200)
+
+
+def test_an_accepted_answer_reaches_the_threshold_and_an_exhausted_one_does_not(stack: Stack, probe: Probe) -> None:
+    stack.send(TRAFFIC_TOTAL="100", TRAFFIC_RATE="200")
+    outcomes = list(probe.database["results"].find({"source": "llm"}))
+    assert {outcome["verdict"] for outcome in outcomes} == {"accepted", "exhausted"}
+    for outcome in outcomes:
+        assert outcome["accepted"] == (outcome["score"] >= outcome["threshold"])
+        assert outcome["attempts"] == 3 or outcome["accepted"]
+        assert max(attempt["score"] for attempt in outcome["history"]) == outcome["score"]
+        assert [attempt["attempts"] for attempt in outcome["history"]] == list(range(1, outcome["attempts"] + 1))
+
+
+def test_two_askings_of_one_question_do_not_disturb_each_other(probe: Probe) -> None:
+    twins = [question("Do twins wait for each other?", question_id="twins") for _ in range(10)]
+    outcomes = probe.outcomes(probe.ask(*twins)).values()
+    assert Counter(outcome["source"] for outcome in outcomes)["llm"] == 1
+    assert len({outcome["llm_answer"] for outcome in outcomes}) == 1
+    assert len({(outcome["verdict"], outcome["score"]) for outcome in outcomes}) == 1
+
+
+def test_a_later_repeat_of_an_accepted_question_is_answered_without_the_model(probe: Probe) -> None:
+    # About 10 % of questions are never accepted: of five, some is.
+    first = [question(f"Is number {number} repeated?") for number in range(5)]
+    outcomes = probe.outcomes(probe.ask(*first))
+    accepted = [asked for asked in first if outcomes[asked["message_id"]]["accepted"]]
+    again = [question(asked["title"], question_id=asked["question_id"]) for asked in accepted]
+    repeats = probe.outcomes(probe.ask(*again)).values()
+    assert repeats
+    assert {(outcome["source"], outcome["attempts"]) for outcome in repeats} <= {("cache", 0), ("mongodb", 0)}
+
+
+def test_records_without_keys_are_as_good(probe: Probe) -> None:
+    asked = probe.ask(*(question(f"Has number {number} a key?") for number in range(20)), key=None)
+    assert len(probe.outcomes(asked)) == 20
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_malformed_record_becomes_a_dead_letter_and_the_next_question_is_decided(topic: str, probe: Probe) -> None:
+    bad: list[bytes | None] = [b"\xff\xfe", b"{not json", b'{"message_id": 1}', b"null", b"", None]
+    for value, place in zip(bad, probe.write(topic, *bad, key=b"key"), strict=True):
+        kept, headers = probe.dead_letter(topic, place)
+        assert (kept or None) == (value or None)
+        assert headers["reason"]
+    assert probe.outcomes(probe.ask(question(f"Goes {topic} on?")))
+
+
+def test_publishing_all_verdicts_again_changes_nothing(probe: Probe) -> None:
+    asked = probe.ask(*(question(f"Is number {number} counted once?") for number in range(20)))
+    probe.outcomes(asked)
+    eventually(probe.metrics_equal_the_results, "metrics of everything so far")
+    before, results = probe.metrics(), list(probe.database["results"].find().sort("_id"))
+    verdicts = [record.value() for record in probe.read("validated_responses") if _is_json(record.value())]
+    places = probe.write("validated_responses", *verdicts)
+    last = {f"validated_responses-{partition}": offset for partition, offset in sorted(places)}
+    eventually(lambda: last.items() <= probe.metrics()["offsets"].items(), "a second reading of all verdicts")
+    after = probe.metrics()
+    changing = ("offsets", "updated_at")
+    assert {k: v for k, v in after.items() if k not in changing} == {k: v for k, v in before.items() if k not in changing}
+    assert list(probe.database["results"].find().sort("_id")) == results
+
+
+def test_submitting_the_job_again_leaves_the_running_one_alone(stack: Stack) -> None:
+    def running() -> list[Document]:
+        jobs = httpx.get(stack.endpoints["FLINK_URL"] + "/jobs/overview", trust_env=False).json()["jobs"]
+        return [(job["jid"], job["start-time"]) for job in jobs if job["state"] == "RUNNING"]
+
+    before = running()
+    assert len(before) == 1
+    assert stack.runtime.popen("flink-submit", quiet=True).wait(120) == 0
+    assert running() == before
+
+
+def test_the_numbers_are_served_with_means_and_percentiles(stack: Stack, probe: Probe) -> None:
+    probe.outcomes(probe.ask(question("Is there at least one outcome?")))
+    url = stack.endpoints["STORAGE_URL"]
+    metrics = httpx.get(url + "/api/metrics", trust_env=False).json()
+    assert metrics["decided"] > 0
+    assert 0 < metrics["score"]["mean"] <= 1
+    assert 0 <= metrics["latency_ms"]["p50"] <= metrics["latency_ms"]["p99"]
+    assert "<title>Cotejo</title>" in httpx.get(url, trust_env=False).text
+    for port in ("STORAGE_PORT", "CACHE_PORT", "LLM_PORT"):
+        prometheus = httpx.get(stack.settings.url(port) + "/metrics", trust_env=False).text
+        assert "messages_handled_total" in prometheus
+
+
+@pytest.mark.parametrize(
+    ("service", "setting", "value"),
+    [
+        ("cache-service", "CACHE_POLICY", "lrv"),
+        ("cache-service", "SCORE_THRESHOLD", "1.5"),
+        ("storage-service", "MONGODB_URI", "nonsense"),
+        ("llm-consumer", "LLM_MODE", "oracle"),
+        ("traffic-generator", "TRAFFIC_RATE", "-1"),
+        ("flink-submit", "SCORE_THRESHOLD", "1.5"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_at_start(stack: Stack, service: str, setting: str, value: str) -> None:
+    started = stack.runtime.popen(service, environment={setting: value}, quiet=True)
+    try:
+        assert started.wait(30) == 2
+    except subprocess.TimeoutExpired:
+        started.kill()
+        raise
+    said = stack.settings.log(service).read_text()[-2000:]
+    assert setting in said
+    assert value in said or setting == "MONGODB_URI"
+
+
+def _is_json(value: bytes | str | None) -> bool:
+    try:
+        return isinstance(json.loads(value or b""), dict)
+    except ValueError:
+        return False
