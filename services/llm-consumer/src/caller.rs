@@ -73,7 +73,7 @@ pub struct Caller<M> {
 }
 
 impl<M: LanguageModel> Caller<M> {
-    /// A caller of `model` that begins no call after `shutdown`.
+    /// A caller of `model` that begins no attempt after `shutdown`.
     pub fn new(model: M, limits: Limits, shutdown: CancellationToken) -> Self {
         Self {
             model,
@@ -84,28 +84,26 @@ impl<M: LanguageModel> Caller<M> {
     }
 
     /// Asks until there is an answer, an error that does not pass, or no retry left; `None`
-    /// when the service is stopping and no call of this attempt is under way.
-    // tokio-retry lends its strategies only: its loop knows neither Retry-After nor a shutdown.
+    /// when the service stops before the first call. What has begun goes on while it may:
+    /// to give it back would be to pay for it twice, and for all that was answered after it.
+    // tokio-retry lends its strategy only: its loop has no ear for Retry-After.
     pub async fn ask(&self, ask: Ask<'_>) -> Option<Outcome> {
+        let mut permit = self.shutdown.run_until_cancelled(self.permits.acquire()).await?.ok()?;
         let mut delays = self.limits.delays();
-        let (mut calls, mut started) = (0, None);
+        let (started, mut calls) = (Instant::now(), 0);
         for request in 1.. {
-            let permit = self.unless_stopping(self.permits.acquire()).await?.ok()?;
-            let started = *started.get_or_insert_with(Instant::now);
             let result = self.call(&Ask { request, ..ask }).await;
-            // A pause must not hold up other questions.
-            drop(permit);
             let was_sent = !matches!(&result, Err(error) if error.kind == ErrorKind::Unreachable);
             calls += u32::from(was_sent);
             let delay = result.as_ref().err().and_then(|error| pause(error, &mut delays));
             let Some(delay) = delay else {
-                return Some(Outcome {
-                    result,
-                    calls,
-                    latency: started.elapsed(),
-                });
+                let latency = started.elapsed();
+                return Some(Outcome { result, calls, latency });
             };
-            self.unless_stopping(sleep(delay)).await?;
+            // A pause must not hold up other questions.
+            drop(permit);
+            sleep(delay).await;
+            permit = self.permits.acquire().await.ok()?;
         }
         None
     }
@@ -124,10 +122,6 @@ impl<M: LanguageModel> Caller<M> {
         let label = result.as_ref().map_or_else(|error| error.kind.as_str(), |_| "answered");
         counter!("llm_calls_total", "result" => label).increment(1);
         result
-    }
-
-    async fn unless_stopping<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        self.shutdown.run_until_cancelled(work).await
     }
 }
 

@@ -202,7 +202,7 @@ impl Reply {
     }
 }
 
-/// Lets [`Transport`] errors travel through async-openai.
+// So that what `Transport` says travels through async-openai unchanged.
 impl From<ModelError> for OpenAIError {
     fn from(error: ModelError) -> Self {
         Self::Boxed(Box::new(error))
