@@ -41,6 +41,7 @@ def down(runtime: Runtime, _: Settings, __: argparse.Namespace) -> None:
     """Stop the stack; its data stays."""
     with Steps() as steps:
         steps.begin("stopping")
+        steps.tick()
         runtime.stop()
         steps.done("stopping")
 
@@ -128,6 +129,7 @@ def _send(runtime: Runtime, settings: Settings) -> None:
     for row in summary.rows():
         table.add_row(*row)
     console.print(table)
+    console.print(f"Record   {summary.folder}")
 
 
 def _run(runtime: Runtime, part: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
@@ -139,6 +141,7 @@ def _run(runtime: Runtime, part: str, *arguments: str, environment: dict[str, st
 def _need_running(runtime: Runtime) -> None:
     if not runtime.is_up():
         raise StackError("Nothing runs here; `make up` starts it.")
+    runtime.check_settings()
 
 
 def _show_addresses(settings: Settings) -> None:

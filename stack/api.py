@@ -1,6 +1,7 @@
 """A native stack of one's own, for tests: other ports, another folder, nothing left behind."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -88,8 +89,9 @@ class Stack:
             self._guard = None
 
     def clean(self) -> None:
-        """Stops everything and removes data and logs."""
+        """Stops everything and removes data, logs and the records of runs."""
         self.stop()
+        shutil.rmtree(self.settings.data_collected(), ignore_errors=True)
         self.runtime.clean()
 
     def pid(self, part: str) -> int:

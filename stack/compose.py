@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -33,7 +32,6 @@ class ComposeRuntime:
         """Builds the images, starts what does not run yet, and waits for health; see Runtime."""
         (self.settings.run_dir / "logs").mkdir(parents=True, exist_ok=True)
         remember(self.settings, "compose")
-        self.settings.write_endpoints()
         log = self.settings.log("compose")
         steps.begin("containers")
         with log.open("wb") as output:
@@ -50,15 +48,18 @@ class ComposeRuntime:
             raise StackError(self._failure())
         steps.done("containers")
 
+    def check_settings(self) -> None:
+        """Nothing to check: Compose makes anew what was made with other settings."""
+
     def stop(self) -> None:
         """Stops and removes the containers; the volumes stay."""
         self._run("down", "--remove-orphans")
         forget(self.settings)
 
     def clean(self) -> None:
-        """Removes containers, volumes and the run folder."""
+        """Removes containers, volumes, and what is in the run folder."""
         self._run("down", "--remove-orphans", "--volumes")
-        shutil.rmtree(self.settings.run_dir, ignore_errors=True)
+        self.settings.delete()
 
     def parts(self) -> list[Part]:
         """Every container of the project."""
@@ -94,7 +95,9 @@ class ComposeRuntime:
         return f"{broken.name} is {broken.state}. It says:\n{said}\nWhole log: make logs SERVICE={broken.name}"
 
     def _environment(self) -> dict[str, str]:
-        return dict(self.settings.environment) | {name: str(port) for name, port in self.settings.ports.items()}
+        ports = {name: str(port) for name, port in self.settings.ports.items()}
+        collected = {"DATA_COLLECTED_DIR": str(self.settings.data_collected())}
+        return dict(self.settings.environment) | ports | collected
 
     def _command(self, *arguments: str) -> list[str]:
         return ["docker", "compose", "--project-name", self._project, "--file", "docker-compose.yml", *arguments]

@@ -3,7 +3,6 @@
 import configparser
 import os
 import shlex
-import shutil
 import string
 import subprocess
 import sys
@@ -13,14 +12,15 @@ from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 import psutil
+import yaml
 from supervisor.datatypes import dict_of_key_value_pairs
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from stack import doctor
 from stack.bring_up import bring_up
 from stack.logs import last_lines
 from stack.runtime import ONE_SHOTS, Part, forget, remember
-from stack.settings import ROOT, Settings, StackError
+from stack.settings import PORTS, ROOT, Settings, StackError
 from stack.steps import Steps
 
 COOKIE = "COTEJO_STACK"
@@ -43,17 +43,31 @@ class NativeRuntime:
             return False
 
     def start(self, steps: Steps) -> None:
-        """Starts what does not run yet; see Runtime."""
+        """Starts what does not run yet; see Runtime. A start that fails leaves nothing running."""
         if self.is_up():
+            self.check_settings()
             self._start_stopped()
-        else:
-            self._check_place()
-            self.kill_all()
-            self._write_configuration()
+            bring_up(self, steps)
+            return
+        self._check_place()
+        self.kill_all()
+        self._write_configuration()
+        try:
             self._launch()
+            bring_up(self, steps)
+        except BaseException:
+            self.stop()
+            raise
         remember(self.settings, "native")
-        self.settings.write_endpoints()
-        bring_up(self, steps)
+
+    def check_settings(self) -> None:
+        """Raises StackError where a setting is not the one that the stack was started with."""
+        services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
+        names = {name for service in services for name in service.get("environment", {})} | PORTS.keys()
+        running, wanted = psutil.Process(self._supervisor().getPID()).environ(), self.environment()
+        changed = sorted(name for name in names if running.get(name) != wanted.get(name))
+        if changed := [name for name in changed if not name.startswith("TRAFFIC_")]:
+            raise StackError(f"The stack runs with another {', '.join(changed)}; set the same, or `make down` first.")
 
     def stop(self) -> None:
         """Stops the stack, in the opposite order of its start, and leaves no process behind."""
@@ -65,9 +79,9 @@ class NativeRuntime:
         forget(self.settings)
 
     def clean(self) -> None:
-        """Stops the stack and removes its folder."""
+        """Stops the stack and removes what it left in its folder."""
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.settings.delete()
 
     def parts(self) -> list[Part]:
         """Every program of the supervisor."""
@@ -113,6 +127,7 @@ class NativeRuntime:
             **{name: str(port) for name, port in settings.ports.items()},
             **settings.endpoints(),
             "COTEJO_RUN_DIR": str(self._folder),
+            "DATA_COLLECTED_DIR": str(settings.data_collected()),
             "START_MONGO": str(settings.own_mongodb).lower(),
             "PATH": os.pathsep.join(path),
             # Compiling PyFlink anew at every start would cost seconds.
@@ -183,7 +198,8 @@ class NativeRuntime:
         try:
             self._supervisor().startProcess(name, False)
         except Fault as fault:
-            raise StackError(f"{name} cannot start: {fault.faultString}") from fault
+            if fault.faultCode != Faults.ALREADY_STARTED:
+                raise StackError(f"{name} cannot start: {fault.faultString}") from fault
 
     def _start_stopped(self) -> None:
         for part in self.parts():

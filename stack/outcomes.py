@@ -146,6 +146,7 @@ def _message_id(value: str | bytes | None) -> str:
 class Summary:
     """The figures of one run. Latencies are in milliseconds, from the scheduled time on."""
 
+    folder: Path
     asked: int = 0
     dead_letters: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -183,9 +184,10 @@ def percentile(values: list[int], share: int) -> float:
     return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else float("nan")
 
 
-def summarise(events: EventLog, stored: Collection[Document], dead_letters: int) -> Summary:
-    """Sums up a run from its log and from the stored outcomes."""
-    summary = Summary(dead_letters=dead_letters)
+def summarise(folder: Path, stored: Collection[Document], dead_letters: int) -> Summary:
+    """Sums up a run from its record in `folder` and from the stored outcomes."""
+    summary = Summary(folder, dead_letters=dead_letters)
+    events = EventLog(folder / "events.csv")
     times = []
     while chunk := [row["message_id"] for row in events.new_rows(CHUNK)]:
         summary.asked += len(chunk)

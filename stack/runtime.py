@@ -59,6 +59,9 @@ class Runtime(Protocol):
         Raises StackError that names the part that cannot start, why, and its log.
         """
 
+    def check_settings(self) -> None:
+        """Raises StackError where the stack runs with settings that are not today's."""
+
     def stop(self) -> None:
         """Stops everything; the data stays. Nothing happens where nothing runs."""
 
@@ -90,13 +93,15 @@ def choose_runtime(settings: Settings) -> str:
 
 
 def remember(settings: Settings, runtime: str) -> None:
-    """Lets later commands find the runtime that this stack was started with."""
+    """Lets later commands find the runtime of this stack, and any tool its addresses."""
     _note(settings).write_text(runtime + "\n")
+    settings.write_endpoints()
 
 
 def forget(settings: Settings) -> None:
     """The opposite of `remember`."""
-    _note(settings).unlink(missing_ok=True)
+    for file in (_note(settings), settings.run_dir / "endpoints.env"):
+        file.unlink(missing_ok=True)
 
 
 def is_remembered(settings: Settings) -> bool:

@@ -1,7 +1,9 @@
 """Where a stack lives and how it is reached: its folder, its ports, its addresses."""
 
 import os
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,12 +39,14 @@ class Settings:
     """One stack on this machine.
 
     `environment` is what its processes are given; what a service reads from it is the
-    service's own business.
+    service's own business. `patience_s` is how many seconds may pass without any outcome
+    before a run counts as stuck.
     """
 
     run_dir: Path
     ports: Mapping[str, int] = field(default_factory=lambda: dict(PORTS))
     environment: Mapping[str, str] = field(default_factory=dict)
+    patience_s: int = 120
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -57,7 +61,9 @@ class Settings:
                 f"COTEJO_RUN_DIR={run_dir} cannot be used; allowed is a path without spaces "
                 f"of at most {MAX_RUN_DIR_BYTES} bytes"
             )
-        return cls(run_dir, {name: _port(name, environ) for name in PORTS}, dict(environ))
+        ports = {name: _number(name, environ, PORTS[name], "a port", 65535) for name in PORTS}
+        patience_s = _number("COTEJO_PATIENCE_S", environ, cls.patience_s, "a number of seconds", 86400)
+        return cls(run_dir, ports, dict(environ), patience_s)
 
     @property
     def database(self) -> str:
@@ -68,14 +74,6 @@ class Settings:
     def own_mongodb(self) -> bool:
         """Whether the stack runs a MongoDB of its own."""
         return not self.environment.get("MONGODB_URI")
-
-    @property
-    def patience_s(self) -> float:
-        """How many seconds may pass without any outcome before a run counts as stuck."""
-        text = self.environment.get("COTEJO_PATIENCE_S") or "120"
-        if not text.isascii() or not text.isdigit() or int(text) == 0:
-            raise SettingError(f"COTEJO_PATIENCE_S={text} cannot be used; allowed are whole seconds from 1")
-        return float(text)
 
     def url(self, port: str) -> str:
         """The HTTP address of a port of this stack."""
@@ -98,6 +96,15 @@ class Settings:
         file.touch(mode=0o600)
         file.write_text("".join(f"{name}={value}\n" for name, value in self.endpoints().items()))
 
+    def delete(self) -> None:
+        """Removes what a stack leaves in its folder, and the folder where nothing else is in it."""
+        for name in ("conf", "data", "logs"):
+            shutil.rmtree(self.run_dir / name, ignore_errors=True)
+        for name in ("endpoints.env", "runtime", "supervisor.sock", "supervisord.pid"):
+            (self.run_dir / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.run_dir.rmdir()
+
     def data_collected(self) -> Path:
         """The folder of the runs' records."""
         return ROOT / (self.environment.get("DATA_COLLECTED_DIR") or "data_collected")
@@ -107,8 +114,8 @@ class Settings:
         return self.run_dir / "logs" / f"{part}.log"
 
 
-def _port(name: str, environ: Mapping[str, str]) -> int:
-    text = environ.get(name) or str(PORTS[name])
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise SettingError(f"{name}={text} is not a port; allowed are 1 to 65535")
+def _number(name: str, environ: Mapping[str, str], default: int, what: str, most: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+        raise SettingError(f"{name}={text} is not {what}; allowed are 1 to {most}")
     return int(text)

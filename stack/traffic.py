@@ -27,19 +27,17 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
     """
     run = environment.get("TRAFFIC_RUN") or settings.environment.get("TRAFFIC_RUN") or time.strftime("%Y%m%d-%H%M%S")
     folder = settings.data_collected() / run
-    events = folder / "events.csv"
     stored = results(settings.endpoints())
     with DeadLetters(settings.endpoints()["KAFKA_BOOTSTRAP_SERVERS"]) as letters:
-        follower = Follower(EventLog(events), stored, letters)
-        overlay = {**environment, "TRAFFIC_RUN": run, "DATA_COLLECTED_DIR": str(settings.data_collected())}
-        generator = runtime.popen("traffic-generator", environment=overlay, quiet=True)
+        follower = Follower(EventLog(folder / "events.csv"), stored, letters)
+        generator = runtime.popen("traffic-generator", environment={**environment, "TRAFFIC_RUN": run}, quiet=True)
         try:
             with _Bar(console, folder) as bar:
                 _follow(generator, follower, bar, settings)
         finally:
             generator.terminate()
             generator.wait()
-    return summarise(EventLog(events), stored, follower.dead)
+    return summarise(folder, stored, follower.dead)
 
 
 def _follow(generator: "subprocess.Popen[bytes]", follower: Follower, bar: "_Bar", settings: Settings) -> None:
@@ -68,7 +66,7 @@ def _follow(generator: "subprocess.Popen[bytes]", follower: Follower, bar: "_Bar
 def _stuck(follower: Follower, settings: Settings) -> str:
     waiting = follower.asked - follower.decided - follower.dead
     return (
-        f"No outcome for {settings.patience_s:.0f} s: {waiting} of {follower.asked} questions are pending, "
+        f"No outcome for {settings.patience_s} s: {waiting} of {follower.asked} questions are pending, "
         f"among them {', '.join(follower.pending)}.\n"
         f"Look at `make status`, at {settings.url('FLINK_PORT')}, and at the logs in {settings.run_dir / 'logs'}"
     )

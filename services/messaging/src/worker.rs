@@ -16,7 +16,7 @@ use rdkafka::message::{Message as _, OwnedMessage};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, debug, info, info_span, warn};
+use tracing::{Instrument as _, debug, error_span, info, warn};
 
 use crate::assignment::Assignment;
 use crate::client::{KafkaConfig, Outgoing, Producer};
@@ -370,7 +370,7 @@ async fn handle_one<H: Handler>(handler: &H, output: &Output, record: OwnedMessa
         Ok(input) => input,
         Err(reason) => return output.dead_letter(&record, &reason).await.map(|()| Done::Finished),
     };
-    let span = info_span!("message", trace_id = %input.trace_id());
+    let span = error_span!("message", trace_id = %input.trace_id());
     async {
         match handler.handle(input).await {
             Ok(outgoing) if outgoing.iter().all(Outgoing::fits) => output.produce(&outgoing).await,

@@ -1,22 +1,19 @@
 //! When questions are asked, and which: pure functions of the settings and a seed.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context as _, bail, ensure};
+use anyhow::ensure;
+use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
-use rand_distr::{Distribution as _, Exp1, Gamma, Zipf};
+use rand_distr::{Exp1, Gamma, Zipf};
 
 use crate::config::{Distribution, Popularity, Traffic};
 
-/// One question to be asked: when, in seconds from the start of the run, and which, by its
-/// place in the dataset.
+/// One question to be asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arrival {
-    /// Seconds from the start.
+    /// When, in seconds from the start of the run.
     pub at: f64,
-    /// Index into the questions, which are sorted by id.
+    /// Which: an index into the questions, which are sorted by id.
     pub question: usize,
 }
 
@@ -24,13 +21,15 @@ pub struct Arrival {
 pub struct Arrivals {
     times: Times,
     choice: Choice,
-    rng: ChaCha12Rng,
     clock: f64,
     left: u64,
+    /// Two streams of one seed: another distribution still asks the same questions.
+    times_rng: ChaCha12Rng,
+    choice_rng: ChaCha12Rng,
 }
 
 enum Times {
-    Every(f64),
+    Constant(f64),
     Uniform(f64),
     Exponential(f64),
     Gamma(Gamma<f64>),
@@ -40,37 +39,27 @@ enum Times {
 enum Choice {
     Uniform(usize),
     Zipf(Zipf<f64>),
+    Each { questions: usize, left: Vec<usize> },
 }
 
 impl Arrivals {
-    /// The arrivals of a run over `questions` questions.
+    /// The arrivals of a run over `questions` questions: TRAFFIC_TOTAL of them, or as many as
+    /// the trace has.
     ///
     /// # Errors
-    /// A trace that cannot be read, with the line that is at fault.
+    /// When there is no question.
     pub fn new(traffic: &Traffic, seed: u64, questions: usize) -> anyhow::Result<Self> {
         ensure!(questions > 0, "there is no question to ask");
-        let mean = 1.0 / traffic.traffic_rate;
-        let times = match &traffic.traffic_distribution {
-            Distribution::Constant => Times::Every(mean),
-            Distribution::Uniform => Times::Uniform(2.0 * mean),
-            Distribution::Poisson => Times::Exponential(mean),
-            // Mean shape * scale = 1/rate; variance burstiness times that of Poisson arrivals.
-            Distribution::Gamma => Times::Gamma(Gamma::new(
-                1.0 / traffic.traffic_burstiness,
-                traffic.traffic_burstiness * mean,
-            )?),
-            Distribution::Trace(file) => Times::Recorded(read_trace(file)?.into_iter()),
-        };
-        let choice = match traffic.traffic_popularity {
-            Popularity::Uniform => Choice::Uniform(questions),
-            Popularity::Zipf => Choice::Zipf(Zipf::new(questions as f64, traffic.traffic_zipf_exponent)?),
-        };
+        let times_rng = ChaCha12Rng::seed_from_u64(seed);
+        let mut choice_rng = times_rng.clone();
+        choice_rng.set_stream(1);
         Ok(Self {
-            times,
-            choice,
-            rng: ChaCha12Rng::seed_from_u64(seed),
+            times: Times::new(traffic)?,
+            choice: Choice::new(traffic, questions)?,
             clock: 0.0,
             left: traffic.traffic_total,
+            times_rng,
+            choice_rng,
         })
     }
 }
@@ -78,21 +67,10 @@ impl Arrivals {
 impl Iterator for Arrivals {
     type Item = Arrival;
 
-    /// Ends after TRAFFIC_TOTAL arrivals, or with the trace.
     fn next(&mut self) -> Option<Arrival> {
         self.left = self.left.checked_sub(1)?;
-        let rng = &mut self.rng;
-        self.clock = match &mut self.times {
-            Times::Every(interval) => self.clock + *interval,
-            Times::Uniform(longest) => self.clock + rng.random_range(0.0..*longest),
-            Times::Exponential(mean) => self.clock + *mean * sample(&Exp1, rng),
-            Times::Gamma(gamma) => self.clock + sample(gamma, rng),
-            Times::Recorded(times) => times.next()?,
-        };
-        let question = match &self.choice {
-            Choice::Uniform(count) => rng.random_range(0..*count),
-            Choice::Zipf(zipf) => sample(zipf, rng) as usize - 1,
-        };
+        self.clock = self.times.after(self.clock, &mut self.times_rng)?;
+        let question = self.choice.draw(&mut self.choice_rng);
         Some(Arrival {
             at: self.clock,
             question,
@@ -100,61 +78,55 @@ impl Iterator for Arrivals {
     }
 }
 
-fn sample(distribution: &impl rand_distr::Distribution<f64>, rng: &mut impl Rng) -> f64 {
-    distribution.sample(rng)
-}
-
-/// Reads recorded times: seconds, one a line and rising, or an events.csv of an earlier run.
-fn read_trace(file: &Path) -> anyhow::Result<Vec<f64>> {
-    let name = file.display();
-    let text = fs::read_to_string(file).with_context(|| format!("TRAFFIC_DISTRIBUTION=trace={name}"))?;
-    let times = if text.starts_with("message_id,") {
-        recorded_times(&text)?
-    } else {
-        plain_times(&text)?
-    };
-    for (index, pair) in times.windows(2).enumerate() {
-        ensure!(
-            pair[0] <= pair[1],
-            "trace {name}, time {}: {} comes after {}",
-            index + 2,
-            pair[1],
-            pair[0]
-        );
+impl Times {
+    fn new(traffic: &Traffic) -> anyhow::Result<Self> {
+        let (mean, burstiness) = (1.0 / traffic.traffic_rate, traffic.traffic_burstiness);
+        Ok(match &traffic.traffic_distribution {
+            Distribution::Constant => Self::Constant(mean),
+            Distribution::Uniform => Self::Uniform(2.0 * mean),
+            Distribution::Poisson => Self::Exponential(mean),
+            // Its mean is shape * scale, its variance burstiness times that of Poisson arrivals.
+            Distribution::Gamma => Self::Gamma(Gamma::new(1.0 / burstiness, burstiness * mean)?),
+            Distribution::Trace(times) => Self::Recorded(times.clone().into_iter()),
+        })
     }
-    ensure!(!times.is_empty(), "trace {name} holds no times");
-    Ok(times)
-}
 
-fn plain_times(text: &str) -> anyhow::Result<Vec<f64>> {
-    let parse = |(index, line): (usize, &str)| match line.trim().parse::<f64>() {
-        Ok(time) if time.is_finite() && time >= 0.0 => Ok(time),
-        _ => bail!("trace, line {}: {line:?} is not a time in seconds from 0", index + 1),
-    };
-    text.lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(parse)
-        .collect()
-}
-
-fn recorded_times(text: &str) -> anyhow::Result<Vec<f64>> {
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let column = reader
-        .headers()?
-        .iter()
-        .position(|name| name == "scheduled")
-        .context("no column `scheduled`")?;
-    let mut scheduled = Vec::new();
-    for record in reader.records() {
-        let record = record?;
-        let time: jiff::Timestamp = record.get(column).unwrap_or_default().parse()?;
-        scheduled.push(time.as_millisecond() as f64 / 1e3);
+    fn after(&mut self, clock: f64, rng: &mut impl Rng) -> Option<f64> {
+        Some(match self {
+            Self::Constant(interval) => clock + *interval,
+            Self::Uniform(longest) => clock + rng.random_range(0.0..*longest),
+            Self::Exponential(mean) => clock + *mean * rng.sample::<f64, _>(Exp1),
+            Self::Gamma(gamma) => clock + rng.sample(*gamma),
+            Self::Recorded(times) => times.next()?,
+        })
     }
-    // Rows are in the order of their acknowledgement.
-    scheduled.sort_by(f64::total_cmp);
-    let start = scheduled.first().copied().unwrap_or_default();
-    Ok(scheduled.into_iter().map(|time| time - start).collect())
+}
+
+impl Choice {
+    fn new(traffic: &Traffic, questions: usize) -> anyhow::Result<Self> {
+        Ok(match traffic.traffic_popularity {
+            Popularity::Uniform => Self::Uniform(questions),
+            Popularity::Zipf => Self::Zipf(Zipf::new(questions as f64, traffic.traffic_zipf_exponent)?),
+            Popularity::Each => Self::Each {
+                questions,
+                left: Vec::new(),
+            },
+        })
+    }
+
+    fn draw(&mut self, rng: &mut impl Rng) -> usize {
+        match self {
+            Self::Uniform(questions) => rng.random_range(0..*questions),
+            Self::Zipf(zipf) => rng.sample(*zipf) as usize - 1,
+            Self::Each { questions, left } => loop {
+                if let Some(question) = left.pop() {
+                    break question;
+                }
+                left.extend(0..*questions);
+                left.shuffle(rng);
+            },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -166,20 +138,21 @@ mod tests {
     use crate::config::Config;
 
     fn traffic(arguments: &[&str]) -> Traffic {
-        let arguments = ["test", "--traffic-total", "20000", "--traffic-rate", "50"]
-            .iter()
-            .chain(arguments);
-        Config::try_parse_from(arguments).unwrap().traffic
+        let all = ["test", "--traffic-total=20000", "--traffic-rate=50"];
+        Config::try_parse_from(all.iter().chain(arguments)).unwrap().traffic
     }
 
     fn intervals(arguments: &[&str]) -> Vec<f64> {
-        let times: Vec<f64> = Arrivals::new(&traffic(arguments), 7, 100)
-            .unwrap()
-            .map(|arrival| arrival.at)
-            .collect();
-        std::iter::once(times[0])
-            .chain(times.windows(2).map(|pair| pair[1] - pair[0]))
-            .collect()
+        let arrivals = Arrivals::new(&traffic(arguments), 7, 100).unwrap();
+        let times: Vec<f64> = std::iter::once(0.0).chain(arrivals.map(|arrival| arrival.at)).collect();
+        times.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
+
+    fn counts(arguments: &[&str], questions: usize) -> Vec<u32> {
+        let mut counts = vec![0; questions];
+        let arrivals = Arrivals::new(&traffic(arguments), 7, questions).unwrap();
+        arrivals.for_each(|arrival| counts[arrival.question] += 1);
+        counts
     }
 
     /// Mean, and standard deviation over mean.
@@ -192,53 +165,104 @@ mod tests {
 
     #[test]
     fn every_distribution_keeps_the_mean_rate_and_has_its_own_variation() {
-        let cases = [
-            ("constant", 0.0),
-            ("uniform", 3.0_f64.sqrt() / 3.0),
-            ("poisson", 1.0),
-            ("gamma", 2.0),
-        ];
-        for (name, variation) in cases {
-            let (mean, measured) = moments(&intervals(&["--traffic-distribution", name]));
-            assert!((mean * 50.0 - 1.0).abs() < 0.06, "{name}: a mean of {mean}");
-            assert!((measured - variation).abs() < 0.1, "{name}: a variation of {measured}");
+        for (arguments, variation) in [
+            (["--traffic-distribution=constant", "--traffic-burstiness=9"], 0.0),
+            (
+                ["--traffic-distribution=uniform", "--traffic-burstiness=9"],
+                1.0 / 3.0_f64.sqrt(),
+            ),
+            (["--traffic-distribution=poisson", "--traffic-burstiness=9"], 1.0),
+            (["--traffic-distribution=gamma", "--traffic-burstiness=0.25"], 0.5),
+            (["--traffic-distribution=gamma", "--traffic-burstiness=1"], 1.0),
+            (["--traffic-distribution=gamma", "--traffic-burstiness=4"], 2.0),
+        ] {
+            let (mean, measured) = moments(&intervals(&arguments));
+            assert!((mean * 50.0 - 1.0).abs() < 0.05, "{arguments:?}: a mean of {mean}");
+            assert!(
+                (measured - variation).abs() < 0.1,
+                "{arguments:?}: a variation of {measured}"
+            );
         }
     }
 
     #[test]
-    fn zipf_asks_the_first_question_about_twice_as_often_as_the_second() {
-        let arrivals = Arrivals::new(&traffic(&["--traffic-popularity", "zipf"]), 7, 1000).unwrap();
-        let mut counts = vec![0_u32; 1000];
-        arrivals.for_each(|arrival| counts[arrival.question] += 1);
-        let ratio = f64::from(counts[0]) / f64::from(counts[1]);
-        assert!((1.8..2.2).contains(&ratio), "{ratio}");
+    fn uniform_asks_all_questions_about_as_often() {
+        let counts = counts(&["--traffic-popularity=uniform"], 100);
+        assert!(counts.iter().all(|count| (120..280).contains(count)), "{counts:?}");
     }
 
     #[test]
-    fn a_trace_is_followed_and_a_bad_line_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("trace");
-        let arrivals = |text: &str| {
-            fs::write(&file, text).unwrap();
-            Arrivals::new(
-                &traffic(&["--traffic-distribution", &format!("trace={}", file.display())]),
-                7,
-                3,
-            )
+    fn zipf_asks_the_first_question_as_much_more_often_as_its_exponent_says() {
+        for (exponent, ratio) in [("0.5", 2.0), ("1", 4.0), ("1.5", 8.0)] {
+            let popularity = format!("--traffic-zipf-exponent={exponent}");
+            let counts = counts(&["--traffic-popularity=zipf", &popularity], 200);
+            let measured = f64::from(counts[0]) / f64::from(counts[3]);
+            assert!(
+                (measured / ratio - 1.0).abs() < 0.2,
+                "exponent {exponent}: a ratio of {measured}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_asks_every_question_once_before_any_is_asked_again() {
+        let traffic = Traffic {
+            traffic_total: 30,
+            ..traffic(&["--traffic-popularity=each"])
         };
-        let times: Vec<f64> = arrivals("0.5\n\n0.5\n2\n").unwrap().map(|arrival| arrival.at).collect();
+        let asked: Vec<usize> = Arrivals::new(&traffic, 7, 10)
+            .unwrap()
+            .map(|arrival| arrival.question)
+            .collect();
+        for round in asked.chunks(10) {
+            let mut sorted = round.to_vec();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..10).collect::<Vec<_>>());
+        }
+        assert_ne!(asked[..10], asked[10..20]);
+    }
+
+    #[test]
+    fn a_trace_gives_its_own_times_and_ends_the_run_with_them() {
+        let trace = Distribution::Trace(vec![0.5, 0.5, 2.0]);
+        let traffic = Traffic {
+            traffic_distribution: trace,
+            ..traffic(&[])
+        };
+        let times: Vec<f64> = Arrivals::new(&traffic, 7, 3)
+            .unwrap()
+            .map(|arrival| arrival.at)
+            .collect();
         assert_eq!(times, [0.5, 0.5, 2.0]);
-        assert!(arrivals("1\nx\n").err().unwrap().to_string().contains("line 2"));
-        assert!(arrivals("2\n1\n").err().unwrap().to_string().contains("comes after"));
+    }
+
+    #[test]
+    fn another_distribution_asks_the_same_questions() {
+        let questions = |distribution| {
+            let arrivals = Arrivals::new(&traffic(&[distribution]), 7, 100).unwrap();
+            arrivals.map(|arrival| arrival.question).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            questions("--traffic-distribution=poisson"),
+            questions("--traffic-distribution=gamma")
+        );
     }
 
     proptest! {
         #[test]
-        fn the_same_seed_gives_the_same_arrivals_and_every_question_exists(seed: u64, questions in 1_usize..50) {
-            let traffic = Traffic { traffic_total: 200, ..traffic(&["--traffic-popularity", "zipf"]) };
-            let draw = || Arrivals::new(&traffic, seed, questions).unwrap().collect::<Vec<_>>();
-            let arrivals = draw();
-            prop_assert_eq!(&arrivals, &draw());
+        fn the_same_seed_gives_the_same_arrivals_in_order(
+            seed: u64,
+            questions in 1_usize..50,
+            distribution in prop::sample::select(vec!["constant", "uniform", "poisson", "gamma"]),
+            popularity in prop::sample::select(vec!["uniform", "zipf", "each"]),
+        ) {
+            let [distribution, popularity] =
+                [format!("--traffic-distribution={distribution}"), format!("--traffic-popularity={popularity}")];
+            let traffic = Traffic { traffic_total: 200, ..traffic(&[&distribution, &popularity]) };
+            let draw = |seed| Arrivals::new(&traffic, seed, questions).unwrap().collect::<Vec<_>>();
+            let arrivals = draw(seed);
+            prop_assert_eq!(&arrivals, &draw(seed));
+            prop_assert_eq!(arrivals.len(), 200);
             prop_assert!(arrivals.iter().all(|arrival| arrival.question < questions));
             prop_assert!(arrivals.windows(2).all(|pair| pair[0].at <= pair[1].at));
         }

@@ -1,121 +1,119 @@
 //! A dataset file into MongoDB's `questions`; what is there already stays as it is.
 
+use std::io::IsTerminal as _;
+use std::mem;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::ensure;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use messaging::mongo::{Mongo, duplicates};
-use messaging::wait::Seldom;
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+use messaging::mongo::{Mongo, MongoConfig, duplicates};
 use mongodb::Collection;
 use mongodb::options::InsertManyOptions;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
-use crate::dataset::{Question, Rows};
+use crate::dataset::{Question, Rows, Tally};
 
+/// Questions inserted together.
 const BATCH: usize = 1000;
-/// Bad rows named one by one; the others are only counted.
-const NAMED: u64 = 20;
-
-/// What an import did.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Questions that are new.
-    pub imported: u64,
-    /// Questions that were there before, or twice in the file.
-    pub already_there: u64,
-    /// Rows that cannot be used.
-    pub bad: u64,
-}
+/// How large a batch may become before it is full anyway, in bytes of the file.
+const BATCH_BYTES: u64 = 16 << 20;
+/// How often progress is logged where there is no terminal to show it on.
+const LOG_EVERY: Duration = Duration::from_secs(5);
 
 /// Streams `file` into MongoDB, showing progress.
 ///
 /// # Errors
-/// A file that cannot be read, or that has no row of use.
-pub async fn import(file: &Path, mongo: &Mongo, shutdown: &CancellationToken) -> anyhow::Result<Report> {
-    let questions: Collection<Question> = mongo.database.collection("questions");
-    let progress = Progress::new(file.metadata().map(|meta| meta.len()).unwrap_or_default());
-    let mut report = Report::default();
-    let mut batch = Vec::with_capacity(BATCH);
-    for row in Rows::open(file)? {
-        let (position, question) = row?;
-        match question {
-            Ok(question) => batch.push(question),
-            Err(problem) => {
-                report.bad += 1;
-                if report.bad <= NAMED {
-                    warn!(line = position.line, problem, "a row that cannot be used");
-                }
-            }
-        }
-        if batch.len() == BATCH {
-            insert(&questions, mongo, &mut batch, &mut report).await;
-            progress.show(position.byte, &report);
-            ensure!(
-                !shutdown.is_cancelled(),
-                "stopped before the end; what was imported stays"
-            );
-        }
+/// A file that cannot be read, or that has no question; a stop before its end.
+pub async fn import(file: &Path, mongo: &MongoConfig, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => bail!("stopped before the end of {}; what was imported stays", file.display()),
+        imported = import_all(file, mongo) => imported,
     }
-    insert(&questions, mongo, &mut batch, &mut report).await;
-    progress.bar.finish_and_clear();
-    info!(
-        imported = report.imported,
-        already_there = report.already_there,
-        bad = report.bad,
-        "imported"
-    );
-    ensure!(
-        report.imported + report.already_there > 0,
-        "{}: no row can be used",
-        file.display()
-    );
-    Ok(report)
 }
 
-async fn insert(questions: &Collection<Question>, mongo: &Mongo, batch: &mut Vec<Question>, report: &mut Report) {
-    if batch.is_empty() {
-        return;
+async fn import_all(file: &Path, mongo: &MongoConfig) -> anyhow::Result<()> {
+    let bytes = file.metadata()?.len();
+    let progress = Progress::new(bytes);
+    let mongo = mongo.connect(crate::SERVICE).await?;
+    let mut into = Importer {
+        mongo,
+        batch: Vec::with_capacity(BATCH),
+        already_there: 0,
+        progress,
+    };
+    let mut tally = Tally::default();
+    let mut full_at = BATCH_BYTES;
+    for row in Rows::open(file)? {
+        let (position, question) = row?;
+        into.batch.extend(tally.count(position, question));
+        if into.batch.len() == BATCH || position.byte >= full_at {
+            into.insert(position.byte, &tally).await;
+            full_at = position.byte + BATCH_BYTES;
+        }
     }
-    let options = InsertManyOptions::builder().ordered(false).build();
-    let insert = || async { duplicates(questions.insert_many(&*batch).with_options(options.clone()).await) };
-    let already_there = mongo.until_ok(insert).await.len() as u64;
-    report.already_there += already_there;
-    report.imported += batch.len() as u64 - already_there;
-    batch.clear();
+    into.insert(bytes, &tally).await;
+    into.progress.bar.finish_and_clear();
+    tally.report(file)?;
+    let already_there = into.already_there;
+    info!(
+        imported = tally.good - already_there,
+        already_there,
+        bad = tally.bad,
+        "questions imported"
+    );
+    Ok(())
+}
+
+struct Importer {
+    mongo: Mongo,
+    batch: Vec<Question>,
+    already_there: u64,
+    progress: Progress,
+}
+
+impl Importer {
+    /// Inserts the batch, which is everything read up to `byte`.
+    async fn insert(&mut self, byte: u64, tally: &Tally) {
+        let batch = mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        if !batch.is_empty() {
+            let questions: Collection<Question> = self.mongo.database.collection("questions");
+            let options = InsertManyOptions::builder().ordered(false).build();
+            let insert = || async { duplicates(questions.insert_many(&batch).with_options(options.clone()).await) };
+            self.already_there += self.mongo.until_ok(insert).await.len() as u64;
+        }
+        self.progress.show(byte, tally);
+    }
 }
 
 /// A bar on a terminal, a log line now and then elsewhere.
 struct Progress {
     bar: ProgressBar,
-    log: Seldom,
+    said: Instant,
 }
 
 impl Progress {
     fn new(bytes: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("importing {wide_bar} {bytes}/{total_bytes} {msg} eta {eta}") {
+        let bar = ProgressBar::new(bytes);
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {msg}, {eta} left") {
             bar.set_style(style);
         }
-        bar.enable_steady_tick(Duration::from_millis(200));
         Self {
             bar,
-            log: Seldom::default(),
+            said: Instant::now(),
         }
     }
 
-    fn show(&self, byte: u64, report: &Report) {
+    fn show(&mut self, byte: u64, tally: &Tally) {
         self.bar.set_position(byte);
-        self.bar
-            .set_message(format!("{} questions", report.imported + report.already_there));
-        if self.bar.is_hidden() && self.log.now() {
-            info!(
-                imported = report.imported,
-                already_there = report.already_there,
-                bad = report.bad,
-                "importing"
-            );
+        self.bar.set_message(format!("{} questions", tally.good));
+        if !std::io::stderr().is_terminal() && self.said.elapsed() >= LOG_EVERY {
+            self.said = Instant::now();
+            let percent = 100 * byte / self.bar.length().unwrap_or_default().max(1);
+            info!(questions = tally.good, bad = tally.bad, percent, "importing");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! traffic-generator: imports a dataset, and asks its questions at the times of an arrival
 //! process.
 //!
-//! [`import`]: file → [`dataset`] → MongoDB. [`send`]: [`arrivals`] say when and which,
-//! [`source`] gives the question, `questions_in` takes it, [`journal`] keeps the record.
+//! [`import`]: [`records`] → [`dataset`] → MongoDB.
+//! [`send`]: [`arrivals`] say when and which, [`source`] gives the question, [`run`] its
+//! identity, `questions_in` takes it, [`journal`] keeps the record.
 
 mod arrivals;
 mod config;
@@ -10,20 +11,17 @@ mod dataset;
 mod import;
 mod journal;
 mod records;
+mod run;
 mod send;
 mod source;
+mod trace;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use messaging::client::Producer;
-use messaging::message::QuestionMessage;
 use messaging::process;
-use messaging::topic::Message as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Command, Config, Traffic};
-use crate::source::Source;
+use crate::config::{Command, Config};
 
 const SERVICE: &str = "traffic-generator";
 
@@ -33,28 +31,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    if let Some(Command::Import { file }) = &config.command {
-        let mongo = tokio::select! {
-            mongo = config.mongo.connect(SERVICE) => mongo?,
-            () = shutdown.cancelled() => return Ok(()),
-        };
-        import::import(file, &mongo, &shutdown).await?;
-        return Ok(());
+    match &config.command {
+        Some(Command::Import { file }) => import::import(file, &config.mongo, &shutdown).await,
+        Some(Command::Send) | None => run::run(&config, &shutdown).await,
     }
-    let producer = Producer::new(&config.kafka)?;
-    let source = tokio::select! {
-        source = open(&config.traffic, &config, &producer) => source?,
-        () = shutdown.cancelled() => return Ok(()),
-    };
-    send::send(&config.traffic, source, producer, shutdown).await
-}
-
-async fn open(traffic: &Traffic, config: &Config, producer: &Producer) -> anyhow::Result<Source> {
-    let source = if traffic.traffic_source == "mongodb" {
-        Source::mongo(config.mongo.connect(SERVICE).await?).await
-    } else {
-        Source::file(Path::new(&traffic.traffic_source))?
-    };
-    producer.wait_for_topics(&[QuestionMessage::TOPIC]).await;
-    Ok(source)
 }

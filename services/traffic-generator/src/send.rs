@@ -1,276 +1,272 @@
 //! Asks the questions at their times. Open loop: the schedule does not wait for the system.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::channel::mpsc::{Receiver, Sender, channel};
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, Peekable};
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use messaging::client::{Outgoing, Producer};
 use messaging::message::QuestionMessage;
 use messaging::value::{Id, now};
-use messaging::wait::Seldom;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use rdkafka::error::KafkaError;
+use tokio::time::{Instant, interval, interval_at, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
-use uuid::Uuid;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{error, info, warn};
 
 use crate::arrivals::{Arrival, Arrivals};
-use crate::config::Traffic;
 use crate::dataset::Question;
-use crate::journal::{Event, Journal, RunRecord};
+use crate::journal::{Event, Journal, State};
+use crate::run::Run;
 use crate::source::Source;
 
 /// Questions fetched together, ahead of their time.
 const AHEAD: usize = 256;
-/// Most questions that Kafka has not acknowledged yet.
-const OUTSTANDING: usize = 10_000;
+/// Most bytes that Kafka has not acknowledged yet; the schedule waits beyond that, loudly.
+const MOST_OUTSTANDING: usize = 32 << 20;
 /// How long a stop waits for acknowledgements.
 const DRAIN: Duration = Duration::from_secs(7);
+/// How often readers of the journal see what is new.
+const FLUSH_EVERY: Duration = Duration::from_millis(100);
+/// How often the log tells how the run goes.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// A question sent this long after its time is late.
-const LATE: SignedDuration = SignedDuration::from_millis(100);
+const LATE: Duration = Duration::from_millis(100);
 
-/// A run: its name, its seed, and whether its ids derive from both.
-pub struct Run {
-    pub name: String,
-    pub seed: u64,
-    pub repeatable: bool,
+/// A question and its time.
+struct Asking {
+    index: u64,
+    /// Since the start of the run; whole milliseconds, as messages carry them.
+    at: Duration,
+    question: Question,
 }
 
-impl Run {
-    /// The run that the settings describe; what they leave open is drawn.
-    pub fn new(traffic: &Traffic) -> Self {
-        Self {
-            name: traffic
-                .traffic_run
-                .clone()
-                .unwrap_or_else(|| Uuid::now_v7().to_string()),
-            seed: traffic.traffic_seed.unwrap_or_else(rand::random),
-            repeatable: traffic.traffic_run.is_some() && traffic.traffic_seed.is_some(),
-        }
-    }
-
-    fn id(&self, kind: &str, index: u64) -> Id {
-        if !self.repeatable {
-            return Id::random();
-        }
-        let name = format!("cotejo/{}/{}/{kind}/{index}", self.name, self.seed);
-        Id::from(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()))
-    }
-
-    fn question(&self, index: u64, question: Question, scheduled: Timestamp) -> anyhow::Result<QuestionMessage> {
-        Ok(QuestionMessage {
-            message_id: self.id("message", index),
-            trace_id: self.id("trace", index),
-            question_id: question.question_id.try_into()?,
-            title: question.title,
-            content: question.content,
-            best_answer: question.best_answer,
-            source: question.source,
-            created_at: now(),
-            attempts: 0,
-            asked_at: Some(scheduled),
-            retry_of: None,
-        })
-    }
-}
-
-/// Asks all questions of a run and keeps its journal.
+/// Asks all questions of a run and keeps its journal; returns whether a signal stopped it.
 ///
 /// # Errors
-/// A trace, a dataset or a journal that cannot be used; a record that Kafka refuses for good.
+/// A dataset or a journal that cannot be used; a question that Kafka refuses for good.
 pub async fn send(
-    traffic: &Traffic,
-    source: Source,
-    producer: Producer,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let run = Run::new(traffic);
-    let (questions, hash) = (source.len(), source.hash());
-    let arrivals = Arrivals::new(traffic, run.seed, questions)?;
-    let mut journal = Journal::create(&traffic.data_collected_dir, &run.name)?;
-    let mut record = RunRecord {
-        run: &run.name,
-        seed: run.seed,
-        settings: traffic,
-        questions_in_dataset: questions,
-        dataset_hash: &hash,
-        version: env!("CARGO_PKG_VERSION"),
-        started_at: now(),
-        ended_at: None,
-        state: "running",
-        asked: 0,
-        late: 0,
-        latest_ms: 0,
-    };
-    journal.describe(&record)?;
-    info!(
-        run = run.name,
-        seed = run.seed,
-        questions,
-        total = traffic.traffic_total,
-        "asking"
-    );
-    let punctuality = ask_all(&run, arrivals, source, &producer, &mut journal, &shutdown).await?;
-    record.state = if shutdown.is_cancelled() {
-        "interrupted"
-    } else {
-        "complete"
-    };
-    record.ended_at = Some(now());
-    (record.asked, record.late, record.latest_ms) = (journal.count, punctuality.late, punctuality.latest_ms);
-    journal.describe(&record)?;
-    info!(
-        run = run.name,
-        asked = record.asked,
-        late = record.late,
-        state = record.state,
-        "asked"
-    );
-    Ok(())
-}
-
-async fn ask_all(
     run: &Run,
     arrivals: Arrivals,
     source: Source,
-    producer: &Producer,
+    producer: Producer,
     journal: &mut Journal,
     shutdown: &CancellationToken,
-) -> anyhow::Result<Punctuality> {
-    let (sender, mut planned) = mpsc::channel(AHEAD);
-    let planner = tokio::spawn(plan(arrivals, source, sender));
-    let (started, start) = (Instant::now(), now());
-    let mut outstanding = JoinSet::new();
-    let mut punctuality = Punctuality::default();
-    let mut flush = interval(Duration::from_millis(100));
-    flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut next: Option<(Arrival, Question)> = None;
-    for index in 0.. {
-        // Wait for the next question's time; meanwhile take what Kafka acknowledges.
-        let arrival = loop {
-            let due = next
-                .as_ref()
-                .map(|(arrival, _)| started + Duration::from_secs_f64(arrival.at));
-            let has_room = outstanding.len() < OUTSTANDING;
-            tokio::select! {
-                () = shutdown.cancelled() => break None,
-                Some(event) = outstanding.join_next() => journal.add(&event??)?,
-                _ = flush.tick() => journal.flush()?,
-                question = planned.recv(), if next.is_none() => match question {
-                    Some(question) => next = Some(question),
-                    None => break None,
-                },
-                () = sleep_until(due.unwrap_or(started)), if due.is_some() && has_room => break next.take(),
-            }
-        };
-        let Some((arrival, question)) = arrival else { break };
-        let scheduled = start + SignedDuration::from_secs_f64(arrival.at);
-        punctuality.note(scheduled);
-        outstanding.spawn(ask(
-            run.question(index, question, scheduled)?,
-            scheduled,
-            producer.clone(),
-        ));
+) -> anyhow::Result<State> {
+    let (sender, askings) = channel(AHEAD);
+    let planner = AbortOnDropHandle::new(tokio::spawn(plan(arrivals, source, sender)));
+    let mut asker = Asker {
+        run,
+        producer,
+        journal,
+        deliveries: FuturesUnordered::new(),
+        outstanding: 0,
+        give_up: CancellationToken::new(),
+        behind: Duration::ZERO,
+    };
+    let asked = asker.ask_all(askings.peekable(), shutdown).await;
+    asker.drain(asked.is_ok(), shutdown).await?;
+    if asked? == State::Interrupted {
+        return Ok(State::Interrupted);
     }
-    let deadline = shutdown.is_cancelled().then(|| Instant::now() + DRAIN);
-    drain(outstanding, deadline, journal).await?;
-    if shutdown.is_cancelled() {
-        planner.abort();
-        return Ok(punctuality);
-    }
-    planner.await.context("planning")??;
-    Ok(punctuality)
+    planner.await.context("fetching questions")??;
+    Ok(State::Complete)
 }
 
 /// Draws arrivals and fetches their questions ahead of their time.
-async fn plan(
-    mut arrivals: Arrivals,
-    mut source: Source,
-    planned: mpsc::Sender<(Arrival, Question)>,
-) -> anyhow::Result<()> {
+async fn plan(mut arrivals: Arrivals, mut source: Source, mut askings: Sender<Asking>) -> anyhow::Result<()> {
+    let mut index = 0;
     loop {
         let chunk: Vec<Arrival> = arrivals.by_ref().take(AHEAD).collect();
         if chunk.is_empty() {
             return Ok(());
         }
         let indices: Vec<usize> = chunk.iter().map(|arrival| arrival.question).collect();
-        for pair in chunk.into_iter().zip(source.fetch(&indices).await?) {
-            if planned.send(pair).await.is_err() {
+        for (arrival, question) in chunk.into_iter().zip(source.fetch(&indices).await?) {
+            let at = Duration::from_millis((arrival.at * 1e3).round() as u64);
+            if askings.send(Asking { index, at, question }).await.is_err() {
                 return Ok(());
+            }
+            index += 1;
+        }
+    }
+}
+
+/// When the run began, by both clocks.
+#[derive(Clone, Copy)]
+struct Start {
+    instant: Instant,
+    time: Timestamp,
+}
+
+/// Waits until the next question is due; safe to drop while it waits.
+async fn next_due(askings: &mut Peekable<Receiver<Asking>>, start: Start) -> Option<Asking> {
+    let at = Pin::new(&mut *askings).peek().await?.at;
+    sleep_until(start.instant + at).await;
+    askings.next().await
+}
+
+struct Asker<'a> {
+    run: &'a Run,
+    producer: Producer,
+    journal: &'a mut Journal,
+    deliveries: FuturesUnordered<BoxFuture<'static, Delivery>>,
+    /// Bytes that Kafka has not acknowledged yet.
+    outstanding: usize,
+    /// Ends the deliveries that are still awaited.
+    give_up: CancellationToken,
+    /// How late questions were since the last report.
+    behind: Duration,
+}
+
+impl Asker<'_> {
+    async fn ask_all(
+        &mut self,
+        mut askings: Peekable<Receiver<Asking>>,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<State> {
+        tokio::select! {
+            _ = Pin::new(&mut askings).peek() => {}
+            () = shutdown.cancelled() => return Ok(State::Interrupted),
+        }
+        let start = Start {
+            instant: Instant::now(),
+            time: now(),
+        };
+        let mut flush = interval(FLUSH_EVERY);
+        let mut report = interval_at(start.instant + REPORT_EVERY, REPORT_EVERY);
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(State::Interrupted),
+                _ = flush.tick() => self.journal.flush()?,
+                _ = report.tick() => {
+                    let waiting = Pin::new(&mut askings).peek().now_or_never().flatten();
+                    self.report(waiting.map_or(Duration::ZERO, |asking| (start.instant + asking.at).elapsed()));
+                }
+                Some(delivery) = self.deliveries.next() => self.settle(delivery)?,
+                due = next_due(&mut askings, start), if self.outstanding < MOST_OUTSTANDING => match due {
+                    Some(asking) => self.ask(asking, start)?,
+                    None => return Ok(State::Complete),
+                },
             }
         }
     }
-}
 
-async fn ask(question: QuestionMessage, scheduled: Timestamp, producer: Producer) -> anyhow::Result<Event> {
-    let sent = now();
-    let delivery = producer.send(&Outgoing::new(&question)).await.context("asking")?;
-    let QuestionMessage {
-        message_id,
-        question_id,
-        ..
-    } = question;
-    Ok(Event {
-        message_id,
-        question_id,
-        scheduled,
-        sent,
-        acknowledged: now(),
-        delivery,
-    })
-}
-
-/// Takes the acknowledgements that are still to come.
-async fn drain(
-    mut outstanding: JoinSet<anyhow::Result<Event>>,
-    deadline: Option<Instant>,
-    journal: &mut Journal,
-) -> anyhow::Result<()> {
-    loop {
-        let event = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, outstanding.join_next())
-                .await
-                .unwrap_or(None),
-            None => outstanding.join_next().await,
+    fn ask(&mut self, asking: Asking, start: Start) -> anyhow::Result<()> {
+        let scheduled = start.time.checked_add(SignedDuration::try_from(asking.at)?)?;
+        let question = self.run.message(asking.index, asking.question, scheduled)?;
+        self.note_lateness((start.instant + asking.at).elapsed());
+        let record = Outgoing::new(&question);
+        let QuestionMessage {
+            message_id,
+            question_id,
+            trace_id,
+            ..
+        } = question;
+        let event = Event {
+            message_id,
+            question_id,
+            scheduled,
+            sent: now(),
+            acknowledged: None,
         };
-        match event {
-            Some(event) => journal.add(&event??)?,
-            None => break,
+        let delivery = Delivery {
+            record,
+            event,
+            trace_id,
+            refusal: None,
+        };
+        self.outstanding += delivery.bytes();
+        self.deliveries
+            .push(delivery.done(self.producer.clone(), self.give_up.clone()).boxed());
+        Ok(())
+    }
+
+    fn note_lateness(&mut self, behind: Duration) {
+        if behind > LATE {
+            self.journal.record.late += 1;
+            self.journal.record.latest_ms = self.journal.record.latest_ms.max(behind.as_millis() as u64);
+            self.behind = self.behind.max(behind);
         }
     }
-    if !outstanding.is_empty() {
-        warn!(
-            count = outstanding.len(),
-            "stopping before Kafka acknowledged these questions"
-        );
-    }
-    journal.flush()
-}
 
-/// How well the schedule is kept.
-#[derive(Default)]
-struct Punctuality {
-    late: u64,
-    latest_ms: i64,
-    warning: Seldom,
-}
-
-impl Punctuality {
-    fn note(&mut self, scheduled: Timestamp) {
-        let behind = now().duration_since(scheduled);
-        if behind <= LATE {
-            return;
-        }
-        self.late += 1;
-        self.latest_ms = self
-            .latest_ms
-            .max(i64::try_from(behind.as_millis()).unwrap_or(i64::MAX));
-        if self.warning.now() {
+    /// Tells how the run goes; the next question has waited for `waiting` since its time.
+    fn report(&mut self, waiting: Duration) {
+        let behind = std::mem::take(&mut self.behind).max(waiting);
+        let (acknowledged, outstanding) = (self.journal.record.asked, self.deliveries.len());
+        if behind > LATE {
             warn!(
                 behind_ms = behind.as_millis(),
-                "CANNOT KEEP THE SCHEDULE: questions are sent after their time"
+                acknowledged, outstanding, "CANNOT KEEP THE SCHEDULE: questions are asked after their time"
             );
+        } else {
+            info!(acknowledged, outstanding, "asking");
         }
+    }
+
+    fn settle(&mut self, delivery: Delivery) -> anyhow::Result<()> {
+        self.outstanding -= delivery.bytes();
+        self.journal.add(&delivery.event)?;
+        delivery
+            .refusal
+            .map_or(Ok(()), |refusal| Err(refusal).context("Kafka refuses a question"))
+    }
+
+    /// Takes the acknowledgements that are still to come: all of them, unless a signal or a
+    /// failure has ended the run, after which there is not much time.
+    async fn drain(&mut self, has_time: bool, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        let give_up = self.give_up.clone();
+        let mut patience = std::pin::pin!(async {
+            if has_time {
+                shutdown.cancelled().await;
+            }
+            sleep(DRAIN).await;
+            give_up.cancel();
+        });
+        let mut flush = interval(FLUSH_EVERY);
+        while !self.deliveries.is_empty() {
+            tokio::select! {
+                Some(delivery) = self.deliveries.next() => self.settle(delivery)?,
+                _ = flush.tick() => self.journal.flush()?,
+                () = &mut patience, if !self.give_up.is_cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A question on its way to Kafka, and then what became of it.
+struct Delivery {
+    record: Outgoing,
+    event: Event,
+    trace_id: Id,
+    refusal: Option<KafkaError>,
+}
+
+impl Delivery {
+    fn bytes(&self) -> usize {
+        self.record.value.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Waits for Kafka to acknowledge it, until that is given up.
+    async fn done(mut self, producer: Producer, give_up: CancellationToken) -> Self {
+        let (trace_id, message_id) = (&self.trace_id, &self.event.message_id);
+        tokio::select! {
+            biased;
+            delivered = producer.send(&self.record) => match delivered {
+                Ok(place) => self.event.acknowledged = Some((now(), place)),
+                Err(refusal) => {
+                    error!(%trace_id, %message_id, error = %refusal, "Kafka refuses a question");
+                    self.refusal = Some(refusal);
+                }
+            },
+            () = give_up.cancelled() => warn!(%trace_id, %message_id, "stopped before Kafka acknowledged a question"),
+        }
+        self
     }
 }

@@ -1,5 +1,5 @@
-//! The questions to ask from: only their ids are in memory, sorted, so that MongoDB and a
-//! file give the same question for the same index.
+//! The questions to choose from: all that is kept of one is a few bytes. They are sorted by
+//! id, so that MongoDB and a file give the same question for the same index.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,129 +7,205 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use futures::TryStreamExt as _;
 use messaging::mongo::Mongo;
+use messaging::wait::until_ok;
 use mongodb::Collection;
 use mongodb::bson::doc;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 
-use crate::dataset::{Position, Question, Rows};
+use crate::dataset::{Position, Question, Rows, Tally};
+use crate::journal::DatasetRecord;
+
+/// Ids fetched in one round trip.
+const PAGE: usize = 20_000;
 
 /// Questions by index.
-pub enum Source {
-    /// Those of the collection `questions`.
-    Mongo { mongo: Mongo, ids: Vec<String> },
-    /// Those of a file, each with its place in it.
-    File {
-        rows: Box<Rows>,
-        ids: Vec<(String, Position)>,
-    },
+pub struct Source {
+    place: Place,
+    /// Tells one set of questions from another.
+    pub record: DatasetRecord,
 }
 
-#[derive(Deserialize)]
-struct QuestionId {
-    _id: String,
+enum Place {
+    Mongo { mongo: Mongo, ids: Vec<QuestionId> },
+    File { rows: Box<Rows>, positions: Vec<Position> },
 }
+
+/// A question's id: its 32 hexadecimal digits as a number, which sorts as they do.
+type QuestionId = u128;
 
 impl Source {
     /// The questions that MongoDB has; waits until there are some.
-    pub async fn mongo(mongo: Mongo) -> Self {
-        let find = || async {
-            let questions: Collection<QuestionId> = mongo.database.collection("questions");
-            let found = questions
-                .find(doc! {})
-                .projection(doc! { "_id": 1 })
-                .sort(doc! { "_id": 1 })
-                .await?;
-            found.map_ok(|question| question._id).try_collect::<Vec<_>>().await
-        };
+    ///
+    /// # Errors
+    /// An id that no import wrote.
+    pub async fn mongo(mongo: Mongo) -> anyhow::Result<Self> {
         let some = || async {
-            let ids = mongo.until_ok(find).await;
-            if ids.is_empty() {
-                Err("the collection `questions` is empty; import a dataset")
-            } else {
-                Ok(ids)
-            }
+            let ids = ids(&mongo).await;
+            ensure!(
+                !ids.is_empty(),
+                "there are no questions yet; `traffic-generator import FILE` puts them there"
+            );
+            Ok(ids)
         };
-        let ids = messaging::wait::until_ok("MongoDB", &mongo.place, some).await;
-        Self::Mongo { mongo, ids }
+        let ids = until_ok("MongoDB", &mongo.place, some).await;
+        let ids = ids.iter().map(|id| parse(id)).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self {
+            record: describe(&ids),
+            place: Place::Mongo { mongo, ids },
+        })
     }
 
     /// The questions of a file; the first row of a repeated question counts.
     ///
     /// # Errors
-    /// A file that cannot be read, or that has no row of use.
-    pub fn file(path: &Path) -> anyhow::Result<Self> {
-        let mut ids = Vec::new();
-        for row in Rows::open(path)? {
-            if let (position, Ok(question)) = row? {
-                ids.push((question.question_id, position));
+    /// A file that cannot be read, or that has no question; a stop before it was read.
+    pub fn file(path: &Path, shutdown: &CancellationToken) -> anyhow::Result<Self> {
+        let mut rows = Rows::open(path)?;
+        let mut tally = Tally::default();
+        let mut found = Vec::new();
+        for row in rows.by_ref() {
+            ensure!(!shutdown.is_cancelled(), "stopped before all questions were read");
+            let (position, question) = row?;
+            if let Some(question) = tally.count(position, question) {
+                found.push((parse(&question.question_id)?, position));
             }
         }
-        ensure!(!ids.is_empty(), "{}: no row can be used", path.display());
-        ids.sort();
-        ids.dedup_by(|a, b| a.0 == b.0);
-        Ok(Self::File {
-            rows: Box::new(Rows::open(path)?),
-            ids,
+        tally.report(path)?;
+        found.sort_unstable();
+        found.dedup_by_key(|(id, _)| *id);
+        let (ids, positions): (Vec<_>, _) = found.into_iter().unzip();
+        Ok(Self {
+            record: describe(&ids),
+            place: Place::File {
+                rows: rows.into(),
+                positions,
+            },
         })
     }
 
-    /// How many questions there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Mongo { ids, .. } => ids.len(),
-            Self::File { ids, .. } => ids.len(),
-        }
-    }
-
-    /// Tells one set of questions from another.
-    pub fn hash(&self) -> String {
-        let mut hash = Sha256::new();
-        match self {
-            Self::Mongo { ids, .. } => ids.iter().for_each(|id| hash.update(id)),
-            Self::File { ids, .. } => ids.iter().for_each(|(id, _)| hash.update(id)),
-        }
-        hash.finalize()
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
-    }
-
-    /// The questions at `indices`, in that order, in one round trip.
+    /// The questions at `indices`, in that order.
     ///
     /// # Errors
     /// A question that is no longer there.
     pub async fn fetch(&mut self, indices: &[usize]) -> anyhow::Result<Vec<Question>> {
-        match self {
-            Self::Mongo { mongo, ids } => {
-                let wanted: Vec<&str> = indices.iter().map(|&index| ids[index].as_str()).collect();
-                let find = || async {
-                    let questions: Collection<Question> = mongo.database.collection("questions");
-                    let found = questions.find(doc! { "_id": { "$in": &wanted } }).await?;
-                    found
-                        .map_ok(|q| (q.question_id.clone(), q))
-                        .try_collect::<HashMap<_, _>>()
-                        .await
-                };
-                let found = mongo.until_ok(find).await;
-                let get = |id: &&str| {
-                    found
-                        .get(*id)
-                        .cloned()
-                        .with_context(|| format!("question {id} is gone"))
-                };
-                wanted.iter().map(get).collect()
+        match &mut self.place {
+            Place::Mongo { mongo, ids } => {
+                find(mongo, indices.iter().map(|&index| format!("{:032x}", ids[index]))).await
             }
-            Self::File { rows, ids } => {
-                let mut questions = Vec::with_capacity(indices.len());
-                for &index in indices {
-                    rows.seek(ids[index].1)?;
-                    let row = rows.next().context("the file became shorter")??;
-                    questions.push(row.1.map_err(anyhow::Error::msg)?);
-                }
-                Ok(questions)
+            Place::File { rows, positions } => {
+                let mut read = |&index: &usize| {
+                    rows.seek(positions[index])?;
+                    let (_, question) = rows.next().context("the file has become shorter")??;
+                    question.map_err(|fault| anyhow::anyhow!("the file has changed: {fault}"))
+                };
+                indices.iter().map(&mut read).collect()
             }
         }
+    }
+}
+
+/// All ids, sorted; page by page, so that no round trip takes long.
+async fn ids(mongo: &Mongo) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Found {
+        _id: String,
+    }
+    let questions: Collection<Found> = mongo.database.collection("questions");
+    let mut ids: Vec<String> = Vec::new();
+    loop {
+        let last = ids.last().map_or("", String::as_str);
+        let page = || async {
+            let found = questions
+                .find(doc! { "_id": { "$gt": last } })
+                .sort(doc! { "_id": 1 })
+                .limit(PAGE as i64);
+            found
+                .projection(doc! { "_id": 1 })
+                .await?
+                .map_ok(|found| found._id)
+                .try_collect::<Vec<_>>()
+                .await
+        };
+        let page = mongo.until_ok(page).await;
+        let is_last = page.len() < PAGE;
+        ids.extend(page);
+        if is_last {
+            return ids;
+        }
+    }
+}
+
+async fn find(mongo: &Mongo, ids: impl Iterator<Item = String>) -> anyhow::Result<Vec<Question>> {
+    let ids: Vec<String> = ids.collect();
+    let questions: Collection<Question> = mongo.database.collection("questions");
+    let find = || async {
+        let found = questions.find(doc! { "_id": { "$in": &ids } }).await?;
+        found
+            .map_ok(|question| (question.question_id.clone(), question))
+            .try_collect::<HashMap<_, _>>()
+            .await
+    };
+    let found = mongo.until_ok(find).await;
+    ids.iter()
+        .map(|id| {
+            found
+                .get(id)
+                .cloned()
+                .with_context(|| format!("MongoDB has question {id} no more"))
+        })
+        .collect()
+}
+
+fn parse(id: &str) -> anyhow::Result<QuestionId> {
+    QuestionId::from_str_radix(id, 16)
+        .ok()
+        .filter(|number| format!("{number:032x}") == id)
+        .with_context(|| format!("the question id {id:?} is not 32 hexadecimal digits, as an import writes them"))
+}
+
+fn describe(ids: &[QuestionId]) -> DatasetRecord {
+    let mut hash = Sha256::new();
+    ids.iter().for_each(|id| hash.update(id.to_be_bytes()));
+    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    DatasetRecord {
+        questions: ids.len(),
+        sha256,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(rows: &str) -> (tempfile::NamedTempFile, anyhow::Result<Source>) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), rows).unwrap();
+        let source = Source::file(file.path(), &CancellationToken::new());
+        (file, source)
+    }
+
+    #[tokio::test]
+    async fn the_order_of_a_file_does_not_matter_and_of_twins_the_first_counts() {
+        let (_file, source) = file("1,a,,one\n1,b,,two\nbad\n1,c,,three\n1,A,,another\n");
+        let (_other, other) = file("1,c,,three\n1,b,,two\n1,a,,one\n");
+        let (mut source, mut other) = (source.unwrap(), other.unwrap());
+        assert_eq!(
+            (source.record.questions, &source.record.sha256),
+            (3, &other.record.sha256)
+        );
+        let answers = |questions: Vec<Question>| questions.into_iter().map(|q| q.best_answer).collect::<Vec<_>>();
+        let first = answers(source.fetch(&[2, 0, 1, 2]).await.unwrap());
+        assert_eq!(first, answers(other.fetch(&[2, 0, 1, 2]).await.unwrap()));
+        assert_eq!(first[0], first[3]);
+        assert!(!first.contains(&"another".into()));
+    }
+
+    #[test]
+    fn a_file_without_any_question_is_refused_with_its_faults() {
+        let (_file, source) = file("1,,,one\nbad\n");
+        let problem = source.err().unwrap().to_string();
+        assert!(problem.contains("line 1: the title is empty; line 2: "), "{problem}");
     }
 }

@@ -75,7 +75,9 @@ async fn create(admin: &AdminClient<LogContext>, config: &Config) -> anyhow::Res
         .collect();
     // A broker that has just started may not know its controller yet, and librdkafka asks it only once: give up soon.
     let patience = Some(Duration::from_secs(5));
-    let options = AdminOptions::new().request_timeout(patience).operation_timeout(patience);
+    let options = AdminOptions::new()
+        .request_timeout(patience)
+        .operation_timeout(patience);
     for result in admin.create_topics(&wanted, &options).await? {
         match result {
             Ok(topic) => info!(topic, partitions = config.topic_partitions, "created"),
