@@ -201,6 +201,13 @@ class NativeRuntime:
             if fault.faultCode != Faults.ALREADY_STARTED:
                 raise StackError(f"{name} cannot start: {fault.faultString}") from fault
 
+    def stop_part(self, name: str) -> None:
+        """Stops one part and returns when it has ended."""
+        try:
+            self._supervisor().stopProcess(name)
+        except Fault as fault:
+            raise StackError(f"{name} cannot stop: {fault.faultString}") from fault
+
     def _start_stopped(self) -> None:
         for part in self.parts():
             if not part.running and part.name not in ONE_SHOTS:

@@ -89,6 +89,10 @@ def choose_runtime(settings: Settings) -> str:
     forced = settings.environment.get("RUNTIME", "")
     if forced not in ("", "compose", "native"):
         raise SettingError(f"RUNTIME={forced} is unknown; allowed are compose and native")
+    if forced == "compose" and not _engine_answers():
+        raise SettingError(
+            "RUNTIME=compose cannot be used: no container engine with Compose answers; allowed is native"
+        )
     return forced or _remembered(settings) or ("compose" if _engine_answers() else "native")
 
 

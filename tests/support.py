@@ -84,7 +84,7 @@ class Probe:
 
         def look() -> bool:
             for letter in self.read("dead_letters"):
-                headers = {name: (value or b"").decode() for name, value in letter.headers() or []}
+                headers = {name: _text(value) for name, value in dict(letter.headers() or []).items()}
                 if origin.items() <= headers.items():
                     found.append((letter.value(), headers))
             return bool(found)
@@ -102,6 +102,10 @@ class Probe:
         """Whether the metrics document says just what the results add up to."""
         metrics, summed = self.metrics(), sum_up(list(self.database["results"].find()))
         return {name: metrics[name] for name in summed} == summed
+
+
+def _text(value: bytes | str | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""
 
 
 def _positions(consumer: Consumer, partitions: list[TopicPartition]) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from stack.api import Stack
-from tests.support import Document, Probe, eventually, question
+from tests.support import Probe, eventually, question
 
 TOPICS = (
     "questions_in",
@@ -90,12 +90,14 @@ def test_publishing_all_verdicts_again_changes_nothing(probe: Probe) -> None:
     eventually(lambda: last.items() <= probe.metrics()["offsets"].items(), "a second reading of all verdicts")
     after = probe.metrics()
     changing = ("offsets", "updated_at")
-    assert {k: v for k, v in after.items() if k not in changing} == {k: v for k, v in before.items() if k not in changing}
+    assert {k: v for k, v in after.items() if k not in changing} == {
+        k: v for k, v in before.items() if k not in changing
+    }
     assert list(probe.database["results"].find().sort("_id")) == results
 
 
 def test_submitting_the_job_again_leaves_the_running_one_alone(stack: Stack) -> None:
-    def running() -> list[Document]:
+    def running() -> list[tuple[str, int]]:
         jobs = httpx.get(stack.endpoints["FLINK_URL"] + "/jobs/overview", trust_env=False).json()["jobs"]
         return [(job["jid"], job["start-time"]) for job in jobs if job["state"] == "RUNNING"]
 

@@ -4,11 +4,10 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use messaging::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tracing::warn;
 
 use crate::records::{Format, Record, Records};
 
@@ -180,58 +179,6 @@ fn question_id(title: &str, content: &str) -> String {
     let normalised = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     let digest = Sha256::digest(format!("{}\n{}", normalised(title), normalised(content)));
     digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// How many rows of a file are questions, and what is wrong with the others.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// Rows that are questions.
-    pub good: u64,
-    /// Rows that are not.
-    pub bad: u64,
-    first_faults: Vec<String>,
-}
-
-impl Tally {
-    /// How many faults are told one by one.
-    const TOLD: usize = 10;
-
-    /// Counts a row, and hands on its question.
-    pub fn count(&mut self, position: Position, question: Result<Question, String>) -> Option<Question> {
-        match question {
-            Ok(question) => {
-                self.good += 1;
-                Some(question)
-            }
-            Err(fault) => {
-                self.bad += 1;
-                if self.first_faults.len() < Self::TOLD {
-                    self.first_faults.push(format!("line {}: {fault}", position.line));
-                }
-                None
-            }
-        }
-    }
-
-    /// Tells the bad rows.
-    ///
-    /// # Errors
-    /// When there is no good one.
-    pub fn report(&self, file: &Path) -> anyhow::Result<()> {
-        let file = file.display();
-        for fault in &self.first_faults {
-            warn!(%file, "{fault}");
-        }
-        if self.bad > 0 {
-            warn!(%file, bad = self.bad, good = self.good, "bad rows were passed over");
-        }
-        let faults = self.first_faults.join("; ");
-        ensure!(
-            self.good > 0,
-            "{file} has no row with a question and its answer: {faults}"
-        );
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::dataset::{Question, Rows, Tally};
+use crate::dataset::{Question, Rows};
+use crate::tally::Tally;
 
 /// Questions inserted together.
 const BATCH: usize = 1000;

@@ -14,6 +14,7 @@ mod records;
 mod run;
 mod send;
 mod source;
+mod tally;
 mod trace;
 
 use std::process::ExitCode;
@@ -33,6 +34,6 @@ async fn main() -> ExitCode {
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     match &config.command {
         Some(Command::Import { file }) => import::import(file, &config.mongo, &shutdown).await,
-        Some(Command::Send) | None => run::run(&config, &shutdown).await,
+        Some(Command::Send) | None => run::run(&config, Config::as_environment(), &shutdown).await,
     }
 }

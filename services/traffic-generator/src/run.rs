@@ -19,13 +19,17 @@ use crate::journal::{Journal, RunRecord, State, Versions};
 use crate::send::send;
 use crate::source::Source;
 
-/// Asks the questions that the settings describe, and leaves a record of it.
+/// Asks the questions that `config` describes, and leaves a record with all `settings`.
 ///
 /// # Errors
 /// What [`send`] and [`Journal`] say; the record tells it too.
-pub async fn run(config: &Config, shutdown: &CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    config: &Config,
+    settings: BTreeMap<String, String>,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
     let run = Run::new(&config.traffic);
-    let record = run.record(Config::as_environment());
+    let record = run.record(settings);
     let mut journal = Journal::create(&config.traffic.data_collected_dir, record)?;
     let ended = ask(config, &run, &mut journal, shutdown).await;
     let record = &mut journal.record;
@@ -53,10 +57,14 @@ pub async fn run(config: &Config, shutdown: &CancellationToken) -> anyhow::Resul
 
 async fn ask(config: &Config, run: &Run, journal: &mut Journal, shutdown: &CancellationToken) -> anyhow::Result<State> {
     let producer = Producer::new(&config.kafka)?;
-    let source = tokio::select! {
-        source = open(config, &producer, shutdown) => source?,
+    let opened = tokio::select! {
+        opened = open(config, &producer, shutdown) => opened,
         () = shutdown.cancelled() => return Ok(State::Interrupted),
     };
+    if shutdown.is_cancelled() {
+        return Ok(State::Interrupted);
+    }
+    let source = opened?;
     info!(
         run = run.name,
         seed = run.seed,
@@ -162,9 +170,20 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use clap::Parser as _;
+    use rdkafka::ClientConfig;
+    use rdkafka::consumer::{BaseConsumer, Consumer as _};
+    use rdkafka::message::Message as _;
+    use rdkafka::mocking::MockCluster;
+    use serde_json::Value;
+    use tokio::time::{sleep, timeout};
+
     use super::*;
 
-    fn run(name: &str, seed: u64, is_repeatable: bool) -> Run {
+    fn identity(name: &str, seed: u64, is_repeatable: bool) -> Run {
         Run {
             name: name.into(),
             seed,
@@ -174,13 +193,13 @@ mod tests {
 
     #[test]
     fn only_the_same_run_seed_and_index_give_the_same_id() {
-        let id = |name: &str, seed, index| run(name, seed, true).id("message", index);
+        let id = |name: &str, seed, index| identity(name, seed, true).id("message", index);
         assert_eq!(id("a", 1, 2), id("a", 1, 2));
         for other in [
             id("b", 1, 2),
             id("a", 2, 2),
             id("a", 1, 3),
-            run("a", 1, true).id("trace", 2),
+            identity("a", 1, true).id("trace", 2),
         ] {
             assert_ne!(id("a", 1, 2), other);
         }
@@ -188,7 +207,129 @@ mod tests {
 
     #[test]
     fn a_run_that_is_not_to_be_repeated_never_gives_an_id_twice() {
-        let run = run("a", 1, false);
+        let run = identity("a", 1, false);
         assert_ne!(run.id("message", 1), run.id("message", 1));
+    }
+
+    /// A broker, a folder, and settings for a run between both.
+    struct Stage {
+        brokers: MockCluster<'static, rdkafka::producer::DefaultProducerContext>,
+        folder: tempfile::TempDir,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            let (brokers, folder) = (MockCluster::new(1).unwrap(), tempfile::tempdir().unwrap());
+            brokers.create_topic(QuestionMessage::TOPIC, 1, 1).unwrap();
+            std::fs::write(folder.path().join("few.csv"), "1,a,,one\n1,b,,two\n1,c,,three\n").unwrap();
+            Self { brokers, folder }
+        }
+
+        async fn run(&self, arguments: &[&str], shutdown: &CancellationToken) -> (Value, Vec<String>) {
+            let path = self.folder.path().display();
+            let [servers, source, collected] = [
+                format!("--kafka-bootstrap-servers={}", self.brokers.bootstrap_servers()),
+                format!("--traffic-source={path}/few.csv"),
+                format!("--data-collected-dir={path}"),
+            ];
+            let own = [
+                "test",
+                &servers,
+                &source,
+                &collected,
+                "--traffic-run=r",
+                "--traffic-seed=1",
+            ];
+            let config = Config::parse_from(own.iter().chain(arguments));
+            timeout(Duration::from_secs(30), run(&config, BTreeMap::new(), shutdown))
+                .await
+                .unwrap()
+                .unwrap();
+            let read = |name: &str| std::fs::read_to_string(self.folder.path().join("r").join(name)).unwrap();
+            let rows = read("events.csv").lines().skip(1).map(ToOwned::to_owned).collect();
+            (serde_json::from_str(&read("run.json")).unwrap(), rows)
+        }
+
+        /// Everything that was asked, in order.
+        fn asked(&self, count: usize) -> Vec<QuestionMessage> {
+            let mut settings = ClientConfig::new();
+            settings.set("bootstrap.servers", self.brokers.bootstrap_servers());
+            let consumer: BaseConsumer = settings.set("group.id", "test").create().unwrap();
+            let mut partitions = rdkafka::TopicPartitionList::new();
+            partitions
+                .add_partition_offset(QuestionMessage::TOPIC, 0, rdkafka::Offset::Beginning)
+                .unwrap();
+            consumer.assign(&partitions).unwrap();
+            let next = || consumer.poll(Duration::from_secs(10)).unwrap().unwrap();
+            (0..count)
+                .map(|_| serde_json::from_slice(next().payload().unwrap()).unwrap())
+                .collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn every_question_is_asked_once_in_order_and_written_down() {
+        let stage = Stage::new();
+        let arguments = ["--traffic-total=500", "--traffic-rate=5000"];
+        let (record, rows) = stage.run(&arguments, &CancellationToken::new()).await;
+        assert_eq!((&record["state"], &record["asked"]), (&"complete".into(), &500.into()));
+        assert_eq!(record["dataset"]["questions"], 3);
+        let asked = stage.asked(500);
+        assert!(asked.windows(2).all(|pair| pair[0].asked_at <= pair[1].asked_at));
+        assert_eq!(asked[7].message_id, identity("r", 1, true).id("message", 7));
+        let row = |question: &QuestionMessage, offset: usize| {
+            let begin = format!(
+                "{},{},{:.3},",
+                question.message_id,
+                question.question_id,
+                question.asked_at.unwrap()
+            );
+            rows.iter()
+                .any(|row| row.starts_with(&begin) && row.ends_with(&format!(",0,{offset}")))
+        };
+        assert!(asked.iter().enumerate().all(|(offset, question)| row(question, offset)));
+        assert_eq!(rows.iter().collect::<HashSet<_>>().len(), 500);
+    }
+
+    #[tokio::test]
+    async fn a_stopped_run_has_everything_that_was_asked_on_record() {
+        let (stage, shutdown) = (Stage::new(), CancellationToken::new());
+        let arguments = [
+            "--traffic-total=10000",
+            "--traffic-rate=100",
+            "--traffic-distribution=constant",
+        ];
+        let stop = async {
+            sleep(Duration::from_millis(1500)).await;
+            shutdown.cancel();
+        };
+        let ((record, rows), ()) = tokio::join!(stage.run(&arguments, &shutdown), stop);
+        assert_eq!(
+            (&record["state"], &record["unacknowledged"]),
+            (&"interrupted".into(), &0.into())
+        );
+        assert!((1..200).contains(&rows.len()), "{} rows", rows.len());
+        assert_eq!(record["asked"], rows.len());
+        assert_eq!(stage.asked(rows.len()).len(), rows.len());
+    }
+
+    #[tokio::test]
+    async fn a_schedule_that_cannot_be_kept_is_on_record() {
+        let stage = Stage::new();
+        stage
+            .brokers
+            .broker_round_trip_time(1, Duration::from_millis(1))
+            .unwrap();
+        let arguments = [
+            "--traffic-total=100000",
+            "--traffic-rate=1000000",
+            "--traffic-distribution=constant",
+        ];
+        let (record, rows) = stage.run(&arguments, &CancellationToken::new()).await;
+        assert_eq!(rows.len(), 100_000);
+        assert!(
+            record["late"].as_u64() > Some(0) && record["latest_ms"].as_u64() > Some(100),
+            "{record}"
+        );
     }
 }

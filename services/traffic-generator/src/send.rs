@@ -16,7 +16,7 @@ use rdkafka::error::KafkaError;
 use tokio::time::{Instant, interval, interval_at, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::arrivals::{Arrival, Arrivals};
 use crate::dataset::Question;
@@ -45,7 +45,7 @@ struct Asking {
     question: Question,
 }
 
-/// Asks all questions of a run and keeps its journal; returns whether a signal stopped it.
+/// Asks all questions of a run and keeps its journal; returns how it ended.
 ///
 /// # Errors
 /// A dataset or a journal that cannot be used; a question that Kafka refuses for good.
@@ -69,10 +69,11 @@ pub async fn send(
         behind: Duration::ZERO,
     };
     let asked = asker.ask_all(askings.peekable(), shutdown).await;
-    asker.drain(asked.is_ok(), shutdown).await?;
+    let drained = asker.drain(asked.is_ok(), shutdown).await;
     if asked? == State::Interrupted {
-        return Ok(State::Interrupted);
+        return drained.map(|()| State::Interrupted);
     }
+    drained?;
     planner.await.context("fetching questions")??;
     Ok(State::Complete)
 }
@@ -229,14 +230,15 @@ impl Asker<'_> {
             give_up.cancel();
         });
         let mut flush = interval(FLUSH_EVERY);
+        let mut drained = Ok(());
         while !self.deliveries.is_empty() {
             tokio::select! {
-                Some(delivery) = self.deliveries.next() => self.settle(delivery)?,
+                Some(delivery) = self.deliveries.next() => drained = drained.and(self.settle(delivery)),
                 _ = flush.tick() => self.journal.flush()?,
                 () = &mut patience, if !self.give_up.is_cancelled() => {}
             }
         }
-        Ok(())
+        drained
     }
 }
 
@@ -265,7 +267,7 @@ impl Delivery {
                     self.refusal = Some(refusal);
                 }
             },
-            () = give_up.cancelled() => warn!(%trace_id, %message_id, "stopped before Kafka acknowledged a question"),
+            () = give_up.cancelled() => debug!(%trace_id, %message_id, "not acknowledged"),
         }
         self
     }

@@ -1,0 +1,1 @@
+"""Measures a stack of its own, from outside: `make bench`."""
