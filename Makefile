@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages doctor up down down-and-delete-data status logs traffic import metrics-rebuild \
-	test test-unit test-e2e lint contracts lock
+	test test-unit test-e2e lint contracts lock bench
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ metrics-rebuild: packages ## Compute the metrics anew from the stored results
 
 down: packages ## Stop everything; the data stays
 	@$(STACK) down
+
+bench: setup ## Measure a stack of its own; prints a table and writes JSON to benchmarks/results
+	$(VENV)/python -m benchmarks
 
 down-and-delete-data: packages ## Stop everything and delete its data and logs
 	@$(STACK) clean
