@@ -34,15 +34,15 @@ def _usual(corpus: Path) -> dict[str, Figures]:
     figures: dict[str, Figures] = {}
     with Stack(env={"QUESTIONS_FILE": str(corpus)}) as stack:
         _warm_up(stack)
-        first = questions(stack, "distinct", seed=1)
+        first = questions(stack, seed=1)
         figures["distinct questions"] = _said("distinct questions", burst(stack, first))
-        zipf = questions(stack, "zipf", seed=2)
+        zipf = questions(stack, seed=2)
         figures["zipf repeats"] = _said("zipf repeats", burst(stack, zipf, popularity="zipf"))
         stored = accepted_questions(stack, first, stack.run_dir / "stored.jsonl")
         figures["all answers stored"] = _said("all answers stored", burst(stack, stored, total=4 * QUESTIONS))
         for rate, seed in ((10, 3), (50, 4)):
             name = f"steady, {rate}/s"
-            figures[name] = _said(name, steady(stack, questions(stack, name, seed), rate, seconds=20))
+            figures[name] = _said(name, steady(stack, questions(stack, seed), rate, seconds=20))
         stack.clean()
     return figures
 
@@ -51,14 +51,14 @@ def _failing(corpus: Path) -> dict[str, Figures]:
     with Stack(env={"QUESTIONS_FILE": str(corpus), "OFFLINE_MIX": "0/0/100"}) as stack:
         _warm_up(stack)
         name = "every answer fails"
-        figures = _said(name, burst(stack, questions(stack, "failing", seed=5), total=QUESTIONS // 2))
+        figures = _said(name, burst(stack, questions(stack, seed=5), total=QUESTIONS // 2))
         stack.clean()
     return {name: figures}
 
 
 def _warm_up(stack: Stack) -> None:
     """The first questions pay for compilers and caches that later ones find warm."""
-    burst(stack, questions(stack, "warm-up", seed=9, count=1000), total=1000)
+    burst(stack, questions(stack, seed=9, count=1000), total=1000)
 
 
 def _said(name: str, figures: Figures) -> Figures:

@@ -62,9 +62,9 @@ def accepted_questions(stack: Stack, source: Path, target: Path) -> Path:
     return target
 
 
-def questions(stack: Stack, name: str, seed: int, count: int = QUESTIONS) -> Path:
+def questions(stack: Stack, seed: int, count: int = QUESTIONS) -> Path:
     """A file of questions that the stack has not met."""
-    return dataset.write(stack.run_dir / f"{name}.jsonl", count, seed)
+    return dataset.write(stack.run_dir / f"questions-{seed}.jsonl", count, seed)
 
 
 def _generate(stack: Stack, file: Path, total: int, **traffic: str) -> None:

@@ -105,7 +105,6 @@ def settings(config: Config, job_id: str, restore_from: str | None) -> Configura
         "execution.checkpointing.savepoint-dir": f"{state}/savepoints",
         "execution.checkpointing.num-retained": "2",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
-        "execution.checkpointing.unaligned.enabled": "true",
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
         "restart-strategy.exponential-delay.max-backoff": "30 s",

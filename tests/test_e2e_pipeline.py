@@ -45,6 +45,22 @@ def test_an_accepted_answer_reaches_the_threshold_and_an_exhausted_one_does_not(
         assert [attempt["attempts"] for attempt in outcome["history"]] == list(range(1, outcome["attempts"] + 1))
 
 
+def test_no_prompt_holds_reference_text(stack: Stack, probe: Probe) -> None:
+    stack.send(TRAFFIC_TOTAL="60", TRAFFIC_RATE="200", TRAFFIC_POPULARITY="each")
+    prompts = 0
+    for record in probe.read("llm_responses"):
+        if not _is_json(record.value()):
+            continue
+        response = json.loads(record.value() or b"")
+        may_be_known = " ".join(
+            [response["title"], response["content"], (response.get("previous") or {}).get("llm_answer", "")]
+        )
+        leaked = _phrases(response["best_answer"]) & _phrases(response["prompt"]) - _phrases(may_be_known)
+        assert not leaked
+        prompts += 1
+    assert prompts >= 60
+
+
 def test_two_askings_of_one_question_do_not_disturb_each_other(probe: Probe) -> None:
     twins = [question("Do twins wait for each other?", question_id="twins") for _ in range(10)]
     outcomes = probe.outcomes(probe.ask(*twins)).values()
@@ -141,6 +157,12 @@ def test_a_setting_that_cannot_be_used_is_named_at_start(stack: Stack, service: 
     said = stack.settings.log(service).read_text()[-2000:]
     assert setting in said
     assert value in said or setting == "MONGODB_URI"
+
+
+def _phrases(text: str, words: int = 3) -> set[tuple[str, ...]]:
+    """Every run of so many words."""
+    split = text.lower().split()
+    return set(zip(*(split[start:] for start in range(words)), strict=False))
 
 
 def _is_json(value: bytes | str | None) -> bool:
