@@ -20,8 +20,10 @@ from flink_job.functions import DEAD_LETTER, FAILED, VERDICT, Attempts, FirstJud
 from flink_job.kafka import sink, source
 from flink_job.scoring import Scorer
 
-TOPIC = "llm_responses"
-TOPICS = (TOPIC, "validated_responses", "regeneration_requests", "dead_letters")
+ANSWERS = "llm_responses"
+VERDICTS = "validated_responses"
+REQUESTS = "regeneration_requests"
+DEAD_LETTERS = "dead_letters"
 SCHEMA = Path(__file__).parent.parent / "contracts" / "schema" / "LlmResponse.schema.json"
 
 
@@ -53,32 +55,32 @@ def start(config: Config, scorer: Scorer, name: str, job_id: str, restore_from: 
 
 def build(tables: StreamTableEnvironment, config: Config, scorer: Scorer) -> StatementSet:
     """The way of a record through the job."""
-    rules = Rules(TOPIC, config.score_threshold, config.max_attempts, config.state_ttl)
+    rules = Rules(ANSWERS, config.score_threshold, config.max_attempts, config.state_ttl)
     schema = json.loads(SCHEMA.read_text("utf-8"))
-    for table in (source(TOPIC, config), sink("validated_responses", config), sink("regeneration_requests", config)):
-        tables.execute_sql(table)
-    tables.execute_sql(sink("dead_letters", config, headers=True))
+    tables.execute_sql(source(ANSWERS, config))
+    for topic in (VERDICTS, REQUESTS, DEAD_LETTERS):
+        tables.execute_sql(sink(topic, config, headers=topic == DEAD_LETTERS))
 
-    answers = tables.from_path(TOPIC)
+    answers = tables.from_path(ANSWERS)
     answers = answers.add_or_replace_columns(answers.timestamp.cast(DataTypes.STRING()).alias("timestamp"))
-    judged = _named(
-        tables.to_data_stream(answers).process(FirstJudge(rules, scorer, schema), _row(key=_bytes(), value=_bytes())),
-        "score",
-    )
-    requests = _named(
-        judged.get_side_output(_typed(FAILED, _failed()))
+    judged = _named(tables.to_data_stream(answers).process(FirstJudge(rules, scorer, schema), _message()), "score")
+    followed = _named(
+        judged.get_side_output(OutputTag(FAILED.tag_id, _failed()))
         .key_by(lambda row: row[0], key_type=Types.STRING())
-        .process(Attempts(rules, scorer.hash, schema), _row(key=_bytes(), value=_bytes())),
-        # State does not survive a change of the mode, and then must not be taken for its own.
+        .process(Attempts(rules, scorer.hash, schema), _message()),
+        # State does not survive a change of the mode, and must not be taken for the other's.
         f"attempts-{config.flink_execution_mode}",
-    )
-    verdicts = judged.union(requests.get_side_output(_typed(VERDICT, _row(key=_bytes(), value=_bytes()))))
-    dead = judged.get_side_output(_typed(DEAD_LETTER, _dead())).union(
-        requests.get_side_output(_typed(DEAD_LETTER, _dead()))
     )
 
     statements = tables.create_statement_set()
-    for stream, topic in ((verdicts, TOPICS[1]), (requests, TOPICS[2]), (dead, TOPICS[3])):
+    for stream, topic in (
+        (judged, VERDICTS),
+        (followed.get_side_output(OutputTag(VERDICT.tag_id, _message())), VERDICTS),
+        (followed, REQUESTS),
+        (judged.get_side_output(OutputTag(DEAD_LETTER.tag_id, _dead_letter())), DEAD_LETTERS),
+        (followed.get_side_output(OutputTag(DEAD_LETTER.tag_id, _dead_letter())), DEAD_LETTERS),
+    ):
+        # Streams of one topic are not united before: so each goes on in the thread that made it.
         statements.add_insert(topic, tables.from_data_stream(stream))
     return statements
 
@@ -98,7 +100,7 @@ def settings(config: Config, job_id: str, restore_from: str | None) -> Configura
         "python.client.executable": sys.executable,
         # Process mode collects records for so long before it hands them to Python.
         "python.fn-execution.bundle.time": "20",
-        "execution.buffer-timeout.interval": "5 ms",
+        "execution.buffer-timeout.interval": "5 ms", "state.backend.type": "rocksdb",
         "table.local-time-zone": "UTC",
         "execution.checkpointing.interval": f"{config.checkpoint_interval} ms",
         "execution.checkpointing.dir": f"{state}/checkpoints",
@@ -130,12 +132,8 @@ def _named(stream: DataStream, name: str) -> DataStream:
 # Types are made afresh for every use: one that has been used holds on to the JVM.
 
 
-def _bytes() -> TypeInformation:
-    return Types.PRIMITIVE_ARRAY(Types.BYTE())
-
-
-def _row(**fields: TypeInformation) -> TypeInformation:
-    return Types.ROW_NAMED(list(fields), list(fields.values()))
+def _message() -> TypeInformation:
+    return _row(key=_bytes(), value=_bytes())
 
 
 def _failed() -> TypeInformation:
@@ -150,9 +148,13 @@ def _failed() -> TypeInformation:
     )
 
 
-def _dead() -> TypeInformation:
+def _dead_letter() -> TypeInformation:
     return _row(key=_bytes(), value=_bytes(), headers=Types.MAP(Types.STRING(), _bytes()))
 
 
-def _typed(tag: OutputTag, type_info: TypeInformation) -> OutputTag:
-    return OutputTag(tag.tag_id, type_info)
+def _row(**fields: TypeInformation) -> TypeInformation:
+    return Types.ROW_NAMED(list(fields), list(fields.values()))
+
+
+def _bytes() -> TypeInformation:
+    return Types.PRIMITIVE_ARRAY(Types.BYTE())

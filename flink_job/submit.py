@@ -26,7 +26,7 @@ from flink_job.config import Config, InvalidSettingError
 from flink_job.fit_scorer import fit
 from flink_job.flink_rest import Flink, FlinkError, JobFailedError
 from flink_job.scoring import Scorer
-from flink_job.streaming_score_job import SCHEMA, TOPICS, start
+from flink_job.streaming_score_job import ANSWERS, DEAD_LETTERS, REQUESTS, SCHEMA, VERDICTS, start
 
 JOB_NAME = "streaming_score_job"
 JOB_ID = hashlib.sha256(JOB_NAME.encode()).hexdigest()[:32]
@@ -160,7 +160,7 @@ def topics_exist(config: Config) -> bool:
     }
     given: dict[str, str | int | float | bool] = {name: value for name, value in settings.items() if value}
     admin = AdminClient(given, logger=logging.getLogger("librdkafka"))
-    return set(TOPICS) <= set(admin.list_topics(timeout=5).topics)
+    return {ANSWERS, VERDICTS, REQUESTS, DEAD_LETTERS} <= set(admin.list_topics(timeout=5).topics)
 
 
 def wait_for(what: str, where: str, probe: Callable[[], Found]) -> Found:
