@@ -100,7 +100,7 @@ def settings(config: Config, job_id: str, restore_from: str | None) -> Configura
         "python.client.executable": sys.executable,
         # Process mode collects records for so long before it hands them to Python.
         "python.fn-execution.bundle.time": "20",
-        "execution.buffer-timeout.interval": "5 ms", "state.backend.type": "rocksdb",
+        "execution.buffer-timeout.interval": "5 ms",
         "table.local-time-zone": "UTC",
         "execution.checkpointing.interval": f"{config.checkpoint_interval} ms",
         "execution.checkpointing.dir": f"{state}/checkpoints",

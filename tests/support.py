@@ -7,13 +7,42 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from pymongo import MongoClient
 
+from stack.outcomes import DeadLetters
+from stack.settings import ROOT
+
 Document = dict[str, Any]
+Origin = tuple[str, int, int]
+"""Topic, partition and offset of a record."""
 PATIENCE_S = 60.0
+
+EXAMPLES = ROOT / "contracts" / "examples"
+MESSAGES: dict[str, str] = {
+    topic["name"]: topic["message"] for topic in json.loads((ROOT / "contracts" / "topics.json").read_text())
+}
+"""The message that each topic carries, in the order a question meets them."""
+
+READERS = {
+    "questions_in": "cache-service",
+    "llm_requests": "llm-consumer",
+    "llm_responses": "flink_job",
+    "regeneration_requests": "cache-service-regenerations",
+    "validated_responses": "storage-service",
+    "llm_errors": "storage-service",
+}
+"""The consumer group that does each topic's work."""
+
+
+class DeadLetter(NamedTuple):
+    """A record that could not be handled, and what is said about it."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, str]
 
 
 class Probe:
@@ -21,25 +50,30 @@ class Probe:
 
     def __init__(self, endpoints: Mapping[str, str]) -> None:
         self._servers = endpoints["KAFKA_BOOTSTRAP_SERVERS"]
-        self._producer = Producer({"bootstrap.servers": self._servers, "message.max.bytes": 20_000_000})
+        # The services' partitioner, so that a key has the partition that they give it.
+        settings = {"partitioner": "murmur2_random", "message.max.bytes": 20_000_000}
+        self._producer = Producer({"bootstrap.servers": self._servers, **settings})
         self._mongo: MongoClient[Document] = MongoClient(endpoints["MONGODB_URI"], tz_aware=True)
         self.database = self._mongo[endpoints["MONGODB_DATABASE"]]
+        self._new_letters = DeadLetters(self._servers)
+        self._letters: dict[Origin, DeadLetter] = {}
 
     def __enter__(self) -> "Probe":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *details: object) -> None:
+        self._new_letters.__exit__(*details)
         self._mongo.close()
 
-    def write(self, topic: str, *values: bytes | None, key: bytes | None = None) -> list[tuple[int, int]]:
-        """Writes records and returns partition and offset of each, as acknowledged."""
-        places: dict[int, tuple[int, int]] = {}
+    def write(self, topic: str, *values: bytes | None, key: bytes | None = None) -> list[Origin]:
+        """Writes records and returns where each lies, as acknowledged."""
+        places: dict[int, Origin] = {}
 
         def report(index: int) -> Callable[[Any, Message], None]:
             def delivered(error: Any, record: Message) -> None:  # noqa: ANN401 - the library's own
                 if error:
                     raise KafkaException(error)
-                places[index] = (record.partition() or 0, record.offset() or 0)
+                places[index] = (topic, record.partition() or 0, record.offset() or 0)
 
             return delivered
 
@@ -77,20 +111,35 @@ class Probe:
         eventually(lambda: results.count_documents(wanted) == len(set(message_ids)), f"outcomes of {message_ids[:3]}…")
         return {outcome["_id"]: outcome for outcome in results.find(wanted)}
 
-    def dead_letter(self, topic: str, place: tuple[int, int]) -> tuple[bytes | None, dict[str, str]]:
-        """Value and headers of the dead letter from `place` (partition, offset), as soon as it is there."""
-        origin = {"topic": topic, "partition": str(place[0]), "offset": str(place[1])}
-        found: list[tuple[bytes | None, dict[str, str]]] = []
+    def dead_letters(self) -> dict[Origin, DeadLetter]:
+        """Every dead letter that came since the probe was made."""
+        for record in self._new_letters.new():
+            headers = {name: _text(value) for name, value in dict(record.headers() or []).items()}
+            origin = (headers["topic"], int(headers["partition"]), int(headers["offset"]))
+            self._letters[origin] = DeadLetter(record.key(), record.value(), headers)
+        return self._letters
 
-        def look() -> bool:
-            for letter in self.read("dead_letters"):
-                headers = {name: _text(value) for name, value in dict(letter.headers() or []).items()}
-                if origin.items() <= headers.items():
-                    found.append((letter.value(), headers))
-            return bool(found)
+    def publish_again(self, topic: str) -> None:
+        """Writes once more whatever a topic holds."""
+        for record in self.read(topic):
+            self._producer.produce(topic, record.value(), record.key())
+        assert self._producer.flush(PATIENCE_S) == 0, "Kafka has not acknowledged everything"
 
-        eventually(look, f"a dead letter from {origin}")
-        return found[0]
+    def settle(self) -> None:
+        """Returns when every record has been handled and nothing follows any more."""
+        looks: list[list[int]] = [[]]
+
+        def is_quiet() -> bool:
+            ends, positions = self._progress()
+            looks.append(ends)
+            # What was in hand at the look before would have been written since.
+            return ends == positions == looks[-2]
+
+        eventually(is_quiet, "rest")
+
+    def results(self) -> list[Document]:
+        """Every outcome, in the order of the askings' ids."""
+        return list(self.database["results"].find().sort("_id"))
 
     def metrics(self) -> Document:
         """The metrics document."""
@@ -100,8 +149,21 @@ class Probe:
 
     def metrics_equal_the_results(self) -> bool:
         """Whether the metrics document says just what the results add up to."""
-        metrics, summed = self.metrics(), sum_up(list(self.database["results"].find()))
+        metrics, summed = self.metrics(), sum_up(self.results())
         return {name: metrics[name] for name in summed} == summed
+
+    def _progress(self) -> tuple[list[int], list[int]]:
+        """The end of every partition, and the position of its reader."""
+        ends, positions = [], []
+        for topic, group in READERS.items():
+            reader = Consumer({"bootstrap.servers": self._servers, "group.id": group, "enable.auto.commit": False})
+            try:
+                partitions = [TopicPartition(topic, p) for p in reader.list_topics(topic).topics[topic].partitions]
+                positions += [max(place.offset, 0) for place in reader.committed(partitions, PATIENCE_S)]
+                ends += [reader.get_watermark_offsets(partition)[1] for partition in partitions]
+            finally:
+                reader.close()
+        return ends, positions
 
 
 def _text(value: bytes | str | None) -> str:
@@ -126,6 +188,13 @@ def question(title: str = "Why is the sky blue?", **fields: object) -> Document:
         "attempts": 0,
         "asked_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     } | fields
+
+
+def message(topic: str, **fields: object) -> Document:
+    """A message for a topic with no more than it must have, and ids of its own unless `fields` says otherwise."""
+    example = json.loads((EXAMPLES / MESSAGES[topic] / "valid" / "only_required_fields.json").read_bytes())
+    ids = {"message_id": str(uuid.uuid4()), "question_id": uuid.uuid4().hex}
+    return {**example, **ids, **fields}
 
 
 def eventually(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:

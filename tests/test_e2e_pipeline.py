@@ -8,16 +8,7 @@ import httpx
 import pytest
 
 from stack.api import Stack
-from tests.support import Probe, eventually, question
-
-TOPICS = (
-    "questions_in",
-    "llm_requests",
-    "llm_responses",
-    "regeneration_requests",
-    "validated_responses",
-    "llm_errors",
-)
+from tests.support import Probe, question
 
 
 def test_every_question_of_the_default_run_has_exactly_one_outcome(stack: Stack, probe: Probe) -> None:
@@ -83,33 +74,6 @@ def test_a_later_repeat_of_an_accepted_question_is_answered_without_the_model(pr
 def test_records_without_keys_are_as_good(probe: Probe) -> None:
     asked = probe.ask(*(question(f"Has number {number} a key?") for number in range(20)), key=None)
     assert len(probe.outcomes(asked)) == 20
-
-
-@pytest.mark.parametrize("topic", TOPICS)
-def test_a_malformed_record_becomes_a_dead_letter_and_the_next_question_is_decided(topic: str, probe: Probe) -> None:
-    bad: list[bytes | None] = [b"\xff\xfe", b"{not json", b'{"message_id": 1}', b"null", b"", None]
-    for value, place in zip(bad, probe.write(topic, *bad, key=b"key"), strict=True):
-        kept, headers = probe.dead_letter(topic, place)
-        assert (kept or None) == (value or None)
-        assert headers["reason"]
-    assert probe.outcomes(probe.ask(question(f"Goes {topic} on?")))
-
-
-def test_publishing_all_verdicts_again_changes_nothing(probe: Probe) -> None:
-    asked = probe.ask(*(question(f"Is number {number} counted once?") for number in range(20)))
-    probe.outcomes(asked)
-    eventually(probe.metrics_equal_the_results, "metrics of everything so far")
-    before, results = probe.metrics(), list(probe.database["results"].find().sort("_id"))
-    verdicts = [record.value() for record in probe.read("validated_responses") if _is_json(record.value())]
-    places = probe.write("validated_responses", *verdicts)
-    last = {f"validated_responses-{partition}": offset for partition, offset in sorted(places)}
-    eventually(lambda: last.items() <= probe.metrics()["offsets"].items(), "a second reading of all verdicts")
-    after = probe.metrics()
-    changing = ("offsets", "updated_at")
-    assert {k: v for k, v in after.items() if k not in changing} == {
-        k: v for k, v in before.items() if k not in changing
-    }
-    assert list(probe.database["results"].find().sort("_id")) == results
 
 
 def test_submitting_the_job_again_leaves_the_running_one_alone(stack: Stack) -> None:

@@ -10,6 +10,11 @@ use crate::client::{Outgoing, Producer};
 use crate::dead_letter::dead_letter;
 use crate::topic::MAX_RECORD_BYTES;
 
+/// The longest reason: a schema error quotes the record, which may be large.
+const MAX_REASON_CHARS: usize = 1000;
+/// The longest key of a dead letter; what is beyond is cut off.
+const MAX_KEY_BYTES: usize = 64 << 10;
+
 /// A service's way out.
 #[derive(Clone)]
 pub(crate) struct Output {
