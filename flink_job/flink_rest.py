@@ -72,12 +72,7 @@ class Flink:
                 raise JobFailedError(f"the job is {job['state'].lower()}: {self._cause(job_id)}")
             return bool(job["vertices"]) and all(task["status"] == "RUNNING" for task in job["vertices"])
 
-        try:
-            self._wait(is_running, "start")
-        except JobFailedError:
-            raise
-        except FlinkError as error:
-            raise FlinkError(f"{error}: {self._cause(job_id)}") from None
+        self._wait(job_id, is_running, "start")
 
     def stop(self, job_id: str, folder: str) -> str:
         """Stops the job once it has saved its state, and gives the savepoint's path.
@@ -89,10 +84,10 @@ class Flink:
         """
         trigger = self._post(f"/jobs/{job_id}/stop", {"targetDirectory": folder, "drain": False})["request-id"]
         status = f"/jobs/{job_id}/savepoints/{trigger}"
-        self._wait(lambda: self._get(status)["status"]["id"] == "COMPLETED", "stop with a savepoint")
+        self._wait(job_id, lambda: self._get(status)["status"]["id"] == "COMPLETED", "save its state")
         operation = self._get(status)["operation"]
         if "location" not in operation:
-            raise FlinkError(operation["failure-cause"]["class"])
+            raise FlinkError(_root(operation["failure-cause"]["stack-trace"]))
         self._wait_until_ended(job_id)
         return str(operation["location"])
 
@@ -102,22 +97,26 @@ class Flink:
         self._wait_until_ended(job_id)
 
     def _wait_until_ended(self, job_id: str) -> None:
-        self._wait(lambda: (job := self.job(job_id)) is None or job.ended, "end")
+        self._wait(job_id, lambda: (job := self.job(job_id)) is None or job.ended, "end")
 
-    def _wait(self, is_done: Callable[[], bool], what: str) -> None:
+    def _wait(self, job_id: str, is_done: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + self._patience
         while not is_done():
             if time.monotonic() > deadline:
-                raise FlinkError(f"the job did not {what} within {self._patience:.0f} seconds")
+                raise FlinkError(f"the job did not {what} in {self._patience:.0f} seconds: {self._cause(job_id)}")
             time.sleep(0.2)
 
     def _cause(self, job_id: str) -> str:
         entries = self._get(f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
-        lines = entries[0]["stacktrace"].splitlines() if entries else ["see the log of the JobManager"]
-        return next((line for line in reversed(lines) if line.startswith("Caused by")), lines[0])
+        return _root(entries[0]["stacktrace"]) if entries else "see the log of the JobManager"
 
     def _get(self, path: str) -> dict[str, Any]:
         return dict(self._client.get(path).raise_for_status().json())
 
     def _post(self, path: str, body: object) -> dict[str, Any]:
         return dict(self._client.post(path, json=body).raise_for_status().json())
+
+
+def _root(stacktrace: str) -> str:
+    lines = stacktrace.splitlines()
+    return next((line for line in reversed(lines) if line.startswith("Caused by")), lines[0])

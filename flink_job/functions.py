@@ -11,7 +11,16 @@ from pyflink.datastream.state import StateTtlConfig, ValueStateDescriptor
 from pyflink.metrics import Counter
 
 from flink_job.attempts import TOMBSTONE, Action, State, decide
-from flink_job.judge import Decoder, RejectedError, attempt_of, encode, previous_of, regeneration, validated
+from flink_job.judge import (
+    MAX_RECORD_BYTES,
+    Decoder,
+    RejectedError,
+    attempt_of,
+    encode,
+    previous_of,
+    regeneration,
+    validated,
+)
 from flink_job.scoring import Scorer
 
 # Tags carry no type here: one that has been used to build a job cannot be pickled any more.
@@ -21,6 +30,7 @@ DEAD_LETTER = OutputTag("dead_letter")
 
 SERVICE = "flink_job"
 MAX_REASON = 1000  # characters
+MAX_KEY_BYTES = 64 << 10
 
 Output: TypeAlias = Row | tuple[OutputTag, Row]
 
@@ -153,13 +163,26 @@ def _guarded(handle: Callable[[], list[Output]], record: Record, topic: str, dea
 
 
 def _dead_letter(record: Record, topic: str, reason: str) -> Row:
-    milliseconds = round(datetime.fromisoformat(record.timestamp + "+00:00").timestamp() * 1000)
     headers = {
         "reason": reason,
         "service": SERVICE,
         "topic": topic,
         "partition": str(record.partition),
         "offset": str(record.offset),
-        "timestamp": str(milliseconds),
+        "timestamp": str(_milliseconds(record.timestamp)),
     }
-    return Row(record.key, record.value, {name: text.encode() for name, text in headers.items()})
+    # A compressed batch can hold a record that no topic would take by itself.
+    key, value = _cut(record.key, MAX_KEY_BYTES), _cut(record.value, MAX_RECORD_BYTES)
+    return Row(key, value, {name: text.encode(errors="replace") for name, text in headers.items()})
+
+
+def _cut(part: bytes | None, most: int) -> bytes | None:
+    return None if part is None else part[:most]
+
+
+def _milliseconds(timestamp: str) -> int:
+    """Milliseconds since 1970; -1 for a time that Python cannot hold, for Kafka takes any."""
+    try:
+        return round(datetime.fromisoformat(timestamp + "+00:00").timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return -1

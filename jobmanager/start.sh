@@ -7,8 +7,8 @@
 #   FLINK_STATE_DIR        folder of checkpoints, savepoints and high availability, shared by all parts
 #   FLINK_WORK_DIR         folder of this machine's temporary files
 #   ZOOKEEPER_QUORUM       ZooKeeper for high availability (127.0.0.1:2181); empty: none
-#   FLINK_HOST             the name by which the other parts reach this one (127.0.0.1)
 #   FLINK_BIND_HOST        the address to listen on (127.0.0.1)
+#   FLINK_HOST             the name by which the other parts reach this one (that address; of 0.0.0.0, this host's name)
 #   JOBMANAGER_HOST        where the JobManager is, if no ZooKeeper tells (127.0.0.1)
 #   FLINK_PORT             REST and the page (8081)
 #   JOBMANAGER_RPC_PORT JOBMANAGER_BLOB_PORT (6123, 6124) TASKMANAGER_RPC_PORT TASKMANAGER_DATA_PORT (0: any)
@@ -23,7 +23,7 @@ connector=${FLINK_CONNECTOR_DIR:-$root/.tools/jars/flink}
 state=${FLINK_STATE_DIR:-$root/.run/flink}
 work=${FLINK_WORK_DIR:-$state/work}/$role
 bind=${FLINK_BIND_HOST:-127.0.0.1}
-host=${FLINK_HOST:-127.0.0.1}
+host=${FLINK_HOST:-${bind/#0.0.0.0/$(hostname)}}
 
 fail() { echo "start.sh: $*" >&2; exit 2; }
 
@@ -40,9 +40,8 @@ state=$(cd "$state" && pwd)
 
 export FLINK_HOME FLINK_LIB_DIR=$work/lib FLINK_CONF_DIR=$here/conf FLINK_LOG_DIR=$work/log FLINK_PID_DIR=$work
 
-# Interpreters that Flink starts by themselves (`python`) are this one.
-PATH=$(dirname "$python"):$PATH
-export PATH
+# Whatever of Flink calls for `python` gets this one.
+export PATH=$(dirname "$python"):$PATH
 
 options=(
     -D "io.tmp.dirs=$work/tmp"

@@ -19,6 +19,8 @@ from stack.settings import ROOT, Settings, StackError
 from stack.steps import Steps
 from stack.traffic import send
 
+NOTHING_RUNS = "Nothing runs here; `make up` starts it."
+
 console = Console(highlight=False)
 
 
@@ -54,7 +56,8 @@ def clean(runtime: Runtime, _: Settings, __: argparse.Namespace) -> None:
 
 def status(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
     """Show every part."""
-    _need_running(runtime)
+    if not runtime.is_up():
+        raise StackError(NOTHING_RUNS)
     table = Table(
         "part", "state", "pid", "since", "port", Column("log", overflow="fold"), box=None, header_style="bold"
     )
@@ -140,7 +143,7 @@ def _run(runtime: Runtime, part: str, *arguments: str, environment: dict[str, st
 
 def _need_running(runtime: Runtime) -> None:
     if not runtime.is_up():
-        raise StackError("Nothing runs here; `make up` starts it.")
+        raise StackError(NOTHING_RUNS)
     runtime.check_settings()
 
 

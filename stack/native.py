@@ -49,8 +49,8 @@ class NativeRuntime:
             self._start_stopped()
             bring_up(self, steps)
             return
-        self._check_place()
         self.kill_all()
+        self._check_place()
         self._write_configuration()
         try:
             self._launch()

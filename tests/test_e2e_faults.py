@@ -10,15 +10,19 @@ PARTS = ("storage-service", "cache-service", "llm-consumer", "taskmanager", "sto
 
 
 def test_every_question_has_one_outcome_though_parts_are_killed(stack: Stack, probe: Probe) -> None:
+    killed = []
+
     def kill_in_turn() -> None:
         for part in PARTS:
             time.sleep(3)
             stack.kill(part)
+            killed.append(part)
 
     killer = threading.Thread(target=kill_in_turn)
     killer.start()
     summary = stack.send(TRAFFIC_TOTAL="400", TRAFFIC_RATE="20")
     killer.join()
+    assert killed == list(PARTS)
     assert summary.asked == summary.verdicts.total() == 400
     eventually(probe.metrics_equal_the_results, "metrics that equal the results")
 

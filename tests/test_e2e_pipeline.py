@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import uuid
 from collections import Counter
 
 import httpx
@@ -52,7 +53,17 @@ def test_no_prompt_holds_reference_text(stack: Stack, probe: Probe) -> None:
     assert prompts >= 60
 
 
-def test_two_askings_of_one_question_do_not_disturb_each_other(probe: Probe) -> None:
+def test_attempts_of_two_askings_of_one_question_are_not_mixed_up(probe: Probe) -> None:
+    one, other = str(uuid.uuid4()), str(uuid.uuid4())
+    poor, good = "Nothing of that.", "Molecules of air scatter the short waves of blue light."
+    answers = [(one, 1, poor), (other, 1, poor), (one, 2, good), (other, 2, poor), (other, 3, poor)]
+    probe.write("llm_responses", *(json.dumps(_response(*answer)).encode() for answer in answers), key=b"q")
+    outcomes = probe.outcomes([one, other])
+    assert (outcomes[one]["verdict"], outcomes[one]["attempts"]) == ("accepted", 2)
+    assert (outcomes[other]["verdict"], outcomes[other]["attempts"]) == ("exhausted", 3)
+
+
+def test_twins_in_flight_share_one_model_call_and_its_verdict(probe: Probe) -> None:
     twins = [question("Do twins wait for each other?", question_id="twins") for _ in range(10)]
     outcomes = probe.outcomes(probe.ask(*twins)).values()
     assert Counter(outcome["source"] for outcome in outcomes)["llm"] == 1
@@ -121,6 +132,14 @@ def test_a_setting_that_cannot_be_used_is_named_at_start(stack: Stack, service: 
     said = stack.settings.log(service).read_text()[-2000:]
     assert setting in said
     assert value in said or setting == "MONGODB_URI"
+
+
+def _response(message_id: str, attempts: int, llm_answer: str) -> dict[str, object]:
+    asked = question("Whose attempts are these?", message_id=message_id, question_id="mixed-up")
+    fields = {name: asked[name] for name in ("message_id", "trace_id", "question_id", "title", "content")}
+    reference = "Molecules of air scatter the short waves of blue light."
+    answered = {"prompt": "", "llm_answer": llm_answer, "best_answer": reference, "latency_ms": 1}
+    return fields | answered | {"attempts": attempts, "produced_at": "2026-01-01T00:00:00Z"}
 
 
 def _phrases(text: str, words: int = 3) -> set[tuple[str, ...]]:

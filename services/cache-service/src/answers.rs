@@ -10,13 +10,6 @@ use metrics::{counter, gauge};
 use crate::answer::{Answer, ReuseRule};
 use crate::memory::{BoundedMap, Policy};
 
-/// Which layer an answer was looked for in; names its counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layer {
-    Memory,
-    Mongodb,
-}
-
 /// Every answer that this replica knows and may reuse.
 pub struct Answers {
     rule: ReuseRule,
@@ -41,13 +34,21 @@ impl Answers {
         }
     }
 
+    /// The answer in memory that may serve `question`; counted as a look-up.
+    pub fn look_up(&self, question: &QuestionMessage) -> Option<Answer> {
+        let known = self.memory().answers.get(&question.question_id).is_some();
+        let reusable = self.in_memory(question);
+        count("memory", known, reusable.is_some());
+        reusable
+    }
+
     /// The answer in memory that may serve `question`; a stale one is forgotten.
     pub fn in_memory(&self, question: &QuestionMessage) -> Option<Answer> {
         let mut memory = self.memory();
-        let found = memory.answers.get(&question.question_id).cloned();
-        let reusable = self.reusable(&memory, Layer::Memory, found.as_slice(), question);
-        if found.is_some() && reusable.is_none() {
-            memory.answers.remove(&question.question_id);
+        let found = memory.answers.get(&question.question_id).cloned()?;
+        let reusable = self.newest_reusable(&memory, std::slice::from_ref(&found), question);
+        if reusable.is_none() {
+            memory.forget(&question.question_id);
         }
         reusable
     }
@@ -56,9 +57,10 @@ impl Answers {
     pub fn among_stored(&self, stored: &[Answer], question: &QuestionMessage) -> Option<Answer> {
         let mut memory = self.memory();
         stored.iter().for_each(|answer| memory.see_scorer(answer));
-        let reusable = self.reusable(&memory, Layer::Mongodb, stored, question)?;
-        memory.answers.insert(question.question_id.clone(), reusable.clone());
-        Some(reusable)
+        let reusable = self.newest_reusable(&memory, stored, question);
+        count("mongodb", !stored.is_empty(), reusable.is_some());
+        memory.keep(&question.question_id, reusable.as_ref()?);
+        reusable
     }
 
     /// Learns from a verdict, whichever replica asked for it.
@@ -66,23 +68,18 @@ impl Answers {
         let mut memory = self.memory();
         memory.see_scorer(answer);
         if answer.accepted && answer.score >= self.rule.threshold {
-            memory.answers.insert(question_id.clone(), answer.clone());
-            gauge!("cache_entries").set(memory.answers.len() as f64);
+            memory.keep(question_id, answer);
         }
     }
 
-    fn reusable(&self, memory: &Memory, layer: Layer, found: &[Answer], question: &QuestionMessage) -> Option<Answer> {
+    fn newest_reusable(&self, memory: &Memory, found: &[Answer], question: &QuestionMessage) -> Option<Answer> {
         let scorer = memory.scorer.as_ref().map(|(_, scorer)| scorer.as_str());
         let may_serve = |answer: &&Answer| self.rule.check(answer, question, scorer, now()).is_ok();
-        let reusable = found.iter().filter(may_serve).max_by_key(|answer| answer.decided_at);
-        let result = match (found, reusable) {
-            ([], _) => "miss",
-            (_, None) => "stale",
-            (_, Some(_)) => "hit",
-        };
-        let layer = if layer == Layer::Memory { "memory" } else { "mongodb" };
-        counter!("cache_lookups_total", "layer" => layer, "result" => result).increment(1);
-        reusable.cloned()
+        found
+            .iter()
+            .filter(may_serve)
+            .max_by_key(|answer| answer.decided_at)
+            .cloned()
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -90,7 +87,27 @@ impl Answers {
     }
 }
 
+/// Counts a look-up: found and of use, found but stale, or not found.
+fn count(layer: &'static str, found: bool, reusable: bool) {
+    let result = match (found, reusable) {
+        (false, _) => "miss",
+        (true, false) => "stale",
+        (true, true) => "hit",
+    };
+    counter!("cache_lookups_total", "layer" => layer, "result" => result).increment(1);
+}
+
 impl Memory {
+    fn keep(&mut self, question_id: &Id, answer: &Answer) {
+        self.answers.insert(question_id.clone(), answer.clone());
+        gauge!("cache_entries").set(self.answers.len() as f64);
+    }
+
+    fn forget(&mut self, question_id: &Id) {
+        self.answers.remove(question_id);
+        gauge!("cache_entries").set(self.answers.len() as f64);
+    }
+
     fn see_scorer(&mut self, answer: &Answer) {
         if let Some(scorer) = &answer.scorer
             && self.scorer.as_ref().is_none_or(|(seen, _)| *seen <= answer.decided_at)

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use messaging::value::Id;
+use jiff::Timestamp;
+use messaging::value::{Id, now};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -31,19 +32,37 @@ pub enum Place {
 pub struct InFlight {
     /// After this long a flight is taken for lost.
     patience: Duration,
-    flights: Mutex<HashMap<Id, Flight>>,
+    flights: Mutex<Flights>,
 }
 
 struct Flight {
     leader: Id,
     started: Instant,
+    /// The same by the clock that messages carry.
+    started_at: Timestamp,
     landing: watch::Sender<Option<Landing>>,
 }
 
-impl InFlight {
-    /// Beyond this many flights, those taken for lost are cleared away before another starts.
+#[derive(Default)]
+struct Flights {
+    by_question: HashMap<Id, Flight>,
+    /// How many flights there may be before those taken for lost are cleared away.
+    sweep_at: usize,
+}
+
+impl Flights {
     const MANY: usize = 10_000;
 
+    /// Clears lost flights away; twice as many must come before it looks again.
+    fn sweep(&mut self, patience: Duration) {
+        if self.by_question.len() >= self.sweep_at.max(Self::MANY) {
+            self.by_question.retain(|_, flight| flight.started.elapsed() < patience);
+            self.sweep_at = 2 * self.by_question.len();
+        }
+    }
+}
+
+impl InFlight {
     /// Nothing is in flight.
     pub fn new(patience: Duration) -> Self {
         Self {
@@ -57,7 +76,7 @@ impl InFlight {
     /// A leader that comes again, because its record was redelivered, leads again.
     pub fn join(&self, question_id: &Id, message_id: &Id) -> Place {
         let mut flights = self.flights();
-        if let Some(flight) = flights.get(question_id)
+        if let Some(flight) = flights.by_question.get(question_id)
             && flight.started.elapsed() < self.patience
         {
             return if flight.leader == *message_id {
@@ -66,27 +85,34 @@ impl InFlight {
                 Place::Follow(flight.landing.subscribe())
             };
         }
-        if flights.len() >= Self::MANY {
-            flights.retain(|_, flight| flight.started.elapsed() < self.patience);
-        }
+        flights.sweep(self.patience);
         let flight = Flight {
             leader: message_id.clone(),
             started: Instant::now(),
+            started_at: now(),
             landing: watch::Sender::new(None),
         };
-        flights.insert(question_id.clone(), flight);
+        flights.by_question.insert(question_id.clone(), flight);
         Place::Lead
     }
 
-    /// Ends a question's flight and tells everyone who waits.
-    pub fn land(&self, question_id: &Id, landing: Landing) {
-        let flight = self.flights().remove(question_id);
-        if let Some(flight) = flight {
+    /// Ends a question's flight by the outcome of an asking, and tells everyone who waits.
+    ///
+    /// An outcome of someone else's asking counts only if it fell after the flight began: those
+    /// read along after a start may be old.
+    pub fn land(&self, question_id: &Id, message_id: &Id, decided_at: Timestamp, landing: Landing) {
+        let mut flights = self.flights();
+        let Some(flight) = flights.by_question.get(question_id) else {
+            return;
+        };
+        if (flight.leader == *message_id || flight.started_at <= decided_at)
+            && let Some(flight) = flights.by_question.remove(question_id)
+        {
             flight.landing.send_replace(Some(landing));
         }
     }
 
-    fn flights(&self) -> MutexGuard<'_, HashMap<Id, Flight>> {
+    fn flights(&self) -> MutexGuard<'_, Flights> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

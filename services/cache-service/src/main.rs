@@ -39,9 +39,8 @@ const SERVICE: &str = "cache-service";
 /// Many questions may wait for their twins while others go on.
 const WINDOW: usize = 8192;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    process::run(SERVICE, run).await
+fn main() -> ExitCode {
+    process::run(SERVICE, run)
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -51,11 +50,11 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         mongo = config.mongo.connect(SERVICE) => mongo?,
         () = shutdown.cancelled() => return Ok(()),
     };
-    let stored = Stored::new(mongo);
     let rule = ReuseRule {
         threshold: config.score_threshold,
         ttl: config.cache_ttl,
     };
+    let stored = Stored::new(mongo, rule.clone());
     let answers = Arc::new(Answers::new(config.cache_policy, config.cache_size, rule));
     let in_flight = Arc::new(InFlight::new(config.coalesce_timeout));
 

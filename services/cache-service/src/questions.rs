@@ -49,8 +49,9 @@ impl Questions {
     /// An earlier answer for the question, or the verdict of its twin; `None`: ask the model.
     async fn known_answer(&self, question: &QuestionMessage) -> Option<(Answer, Source)> {
         let deadline = Instant::now() + self.coalesce_timeout;
+        let mut remembered = self.answers.look_up(question);
         loop {
-            if let Some(answer) = self.answers.in_memory(question) {
+            if let Some(answer) = remembered {
                 return Some((answer, Source::Cache));
             }
             match self.in_flight.join(&question.question_id, &question.message_id) {
@@ -60,7 +61,7 @@ impl Questions {
                         return Some(((*answer).clone(), Source::Coalesced));
                     }
                     // The first to come back leads the next flight, the others follow it.
-                    Ok(Landing::Nothing) => {}
+                    Ok(Landing::Nothing) => remembered = self.answers.in_memory(question),
                     Ok(Landing::Decided(_)) | Err(_) => return None,
                 },
             }
@@ -95,7 +96,12 @@ struct Grounded<'a> {
 
 impl Drop for Grounded<'_> {
     fn drop(&mut self) {
-        self.in_flight.land(&self.question.question_id, Landing::Nothing);
+        let QuestionMessage {
+            question_id,
+            message_id,
+            ..
+        } = self.question;
+        self.in_flight.land(question_id, message_id, now(), Landing::Nothing);
     }
 }
 
@@ -240,9 +246,10 @@ mod tests {
         sent(ask(&handler, "m0").await);
         let twins: Vec<_> = (1..5).map(|i| ask(&handler, &format!("m{i}"))).collect();
         settle().await;
+        let leader = question("m0", "q");
         handler
             .in_flight
-            .land(&question("m0", "q").question_id, Landing::Nothing);
+            .land(&leader.question_id, &leader.message_id, now(), Landing::Nothing);
         settle().await;
         assert_eq!(twins.iter().filter(|twin| twin.is_finished()).count(), 1);
         decide(&handler, answer(0.9));
@@ -255,6 +262,21 @@ mod tests {
         let handler = handler(vec![]);
         sent(ask(&handler, "m0").await);
         assert_eq!(sent(ask(&handler, "m1").await).topic, LlmRequest::TOPIC);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outcome_older_than_the_flight_does_not_end_it() {
+        let handler = handler(vec![]);
+        let mut old = answer(0.3).serve(question("of last week", "q"), Source::Llm, handler.threshold);
+        old.decided_at = answer(0.3).decided_at;
+        sent(ask(&handler, "m0").await);
+        let twin = ask(&handler, "m1");
+        settle().await;
+        verdicts::observe(&Outcome::Validated(Box::new(old)), &handler.answers, &handler.in_flight);
+        settle().await;
+        assert!(!twin.is_finished());
+        decide(&handler, answer(0.9));
+        assert_eq!(served(&sent(twin.await)).score.get(), 0.9);
     }
 
     #[tokio::test(start_paused = true)]

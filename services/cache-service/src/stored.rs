@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use messaging::mongo::Mongo;
-use messaging::value::{Id, Score};
+use messaging::value::{Id, Score, now};
 use mongodb::Collection;
 use mongodb::bson::{DateTime, Document, doc};
 use serde::Deserialize;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, ReuseRule};
 use crate::batcher::Batcher;
 
 /// Batched look-ups in `results`; they wait for a server that is away.
@@ -40,20 +40,27 @@ struct StoredId {
 }
 
 impl Stored {
-    /// Look-ups in the database of `mongo`.
-    pub fn new(mongo: Mongo) -> Self {
+    /// Look-ups in the database of `mongo`, of answers that `rule` may allow.
+    pub fn new(mongo: Mongo, rule: ReuseRule) -> Self {
         let answers = mongo.clone();
         let decided = mongo;
         Self {
-            answers: Batcher::new(move |ids| find_answers(answers.clone(), ids)),
+            answers: Batcher::new(move |ids| find_answers(answers.clone(), rule.clone(), ids)),
             decided: Batcher::new(move |ids| find_decided(decided.clone(), ids)),
         }
     }
 }
 
-async fn find_answers(mongo: Mongo, questions: Arc<[Id]>) -> HashMap<Id, Vec<Answer>> {
+async fn find_answers(mongo: Mongo, rule: ReuseRule, questions: Arc<[Id]>) -> HashMap<Id, Vec<Answer>> {
     // Repeats are stored too, as many as there were: the index on question and source passes them over.
-    let filter = doc! { "question_id": { "$in": texts(&questions) }, "source": "llm", "accepted": true };
+    let oldest = now().as_millisecond() - i64::try_from(rule.ttl.as_millis()).unwrap_or(i64::MAX);
+    let filter = doc! {
+        "question_id": { "$in": texts(&questions) },
+        "source": "llm",
+        "accepted": true,
+        "score": { "$gte": rule.threshold.get() },
+        "decided_at": { "$gte": DateTime::from_millis(oldest) },
+    };
     let fields = [
         "question_id",
         "llm_answer",

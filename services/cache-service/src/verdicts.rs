@@ -14,9 +14,21 @@ pub fn observe(outcome: &Outcome, answers: &Answers, in_flight: &InFlight) {
         Outcome::Validated(verdict) => {
             if let Some(answer) = Answer::of(verdict) {
                 answers.observe(&verdict.question_id, &answer);
-                in_flight.land(&verdict.question_id, Landing::Decided(Arc::new(answer)));
+                in_flight.land(
+                    &verdict.question_id,
+                    &verdict.message_id,
+                    verdict.decided_at,
+                    Landing::Decided(Arc::new(answer)),
+                );
             }
         }
-        Outcome::Error(error) => in_flight.land(&error.question_id, Landing::Nothing),
+        Outcome::Error(error) => {
+            in_flight.land(
+                &error.question_id,
+                &error.message_id,
+                error.produced_at,
+                Landing::Nothing,
+            );
+        }
     }
 }

@@ -17,9 +17,8 @@ use tracing::info;
 
 const SERVICE: &str = "llm-consumer";
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    process::run(SERVICE, run).await
+fn main() -> ExitCode {
+    process::run(SERVICE, run)
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {

@@ -33,6 +33,7 @@ impl Output {
 
     /// Writes a record that can never be handled to the dead letters.
     pub(crate) async fn dead_letter(&self, record: &OwnedMessage, reason: &str) -> anyhow::Result<()> {
+        let reason: &str = &reason.chars().take(MAX_REASON_CHARS).collect::<String>();
         warn!(
             topic = record.topic(),
             partition = record.partition(),
@@ -44,8 +45,10 @@ impl Output {
         counter!("dead_letters_total", "topic" => record.topic().to_owned(), "reason" => kind).increment(1);
         let mut letter = dead_letter(record, self.service, reason);
         // A compressed batch can hold a record that no topic would take by itself.
-        if let Some(value) = letter.value.as_mut() {
-            value.truncate(MAX_RECORD_BYTES);
+        for (part, most) in [(&mut letter.key, MAX_KEY_BYTES), (&mut letter.value, MAX_RECORD_BYTES)] {
+            if let Some(bytes) = part {
+                bytes.truncate(most);
+            }
         }
         self.produce(&[letter]).await
     }

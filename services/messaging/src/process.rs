@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, ValueEnum};
 use serde_json::json;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -48,7 +49,7 @@ pub trait Settings: Parser + Send + 'static {
 /// Reads and checks the settings, then runs `service` until it ends or a signal stops it.
 ///
 /// Exit code 0 for a clean end, 2 for settings that cannot be used, 1 for everything else.
-pub async fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
+pub fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
     name: &'static str,
     service: impl FnOnce(S, CancellationToken) -> F,
 ) -> ExitCode {
@@ -62,21 +63,33 @@ pub async fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
         return ExitCode::from(2);
     }
     info!(service = name, version = env!("CARGO_PKG_VERSION"), "starting");
-    let shutdown = CancellationToken::new();
-    if let Err(problem) = stop_on_signals(shutdown.clone()) {
-        error!(%problem, "cannot listen for signals");
-        return ExitCode::FAILURE;
-    }
-    match service(settings, shutdown).await {
-        Ok(()) => {
-            info!(service = name, "stopped");
-            ExitCode::SUCCESS
-        }
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
         Err(problem) => {
-            error!(service = name, problem = format!("{problem:#}"), "cannot go on");
-            ExitCode::FAILURE
+            error!(%problem, "cannot start threads");
+            return ExitCode::FAILURE;
         }
-    }
+    };
+    let code = runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        if let Err(problem) = stop_on_signals(shutdown.clone()) {
+            error!(%problem, "cannot listen for signals");
+            return ExitCode::FAILURE;
+        }
+        match service(settings, shutdown).await {
+            Ok(()) => {
+                info!(service = name, "stopped");
+                ExitCode::SUCCESS
+            }
+            Err(problem) => {
+                error!(service = name, problem = format!("{problem:#}"), "cannot go on");
+                ExitCode::FAILURE
+            }
+        }
+    });
+    // Calls to a server that is away may block their threads for long: nobody waits for those.
+    runtime.shutdown_background();
+    code
 }
 
 fn start_logging(config: &ProcessConfig) -> Result<(), String> {

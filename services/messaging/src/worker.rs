@@ -109,6 +109,7 @@ impl Pace {
 /// A member of a consumer group, with a producer for what follows from its records.
 pub struct Worker {
     service: &'static str,
+    group: &'static str,
     consumer: StreamConsumer<Assignment>,
     output: Output,
     readiness: Readiness,
@@ -119,7 +120,7 @@ impl Worker {
     ///
     /// # Errors
     /// A Kafka setting that cannot be used.
-    pub fn new(service: &'static str, group: &str, kafka: &KafkaConfig) -> anyhow::Result<Self> {
+    pub fn new(service: &'static str, group: &'static str, kafka: &KafkaConfig) -> anyhow::Result<Self> {
         let consumer = kafka
             .consumer(group)
             .create_with_context(Assignment::default())
@@ -130,6 +131,7 @@ impl Worker {
         };
         Ok(Self {
             service,
+            group,
             consumer,
             output,
             readiness: Readiness::default(),
@@ -274,7 +276,7 @@ impl Worker {
         if outcome? == Done::GivenBack {
             return Ok(());
         }
-        counter!("messages_handled_total").increment(tickets.len() as u64);
+        counter!("messages_handled_total", "group" => self.group).increment(tickets.len() as u64);
         let progress: Vec<_> = {
             let mut offsets = self.offsets();
             tickets.iter().filter_map(|ticket| offsets.finish(ticket)).collect()
@@ -309,7 +311,7 @@ impl Worker {
             let offsets = self.offsets();
             (offsets.records(), offsets.bytes())
         };
-        gauge!("messages_in_window").set(records as f64);
+        gauge!("messages_in_window", "group" => self.group).set(records as f64);
         let full = records >= pace.window_records || bytes >= pace.window_bytes;
         let roomy = records <= pace.window_records / 2 && bytes <= pace.window_bytes / 2;
         if full && !paused {

@@ -287,6 +287,13 @@ async fn what_cannot_be_handled_becomes_a_dead_letter_with_its_bytes_and_origin(
         .await
         .unwrap();
     kafka.ask(0..2).await;
+    // The error quotes the value, which alone nearly fills a record.
+    let large = format!(r#"{{"message_id":"m","attempts":"{}"}}"#, "x".repeat(4_000_000)).into_bytes();
+    let quoted = Outgoing {
+        value: Some(large.clone()),
+        ..poison.clone()
+    };
+    kafka.producer.send(&quoted).await.unwrap();
     let (handler, stop) = (Rejects::default(), CancellationToken::new());
     let worker = tokio::spawn(kafka.worker().run_each(handler.clone(), 100, stop.clone()));
 
@@ -301,7 +308,7 @@ async fn what_cannot_be_handled_becomes_a_dead_letter_with_its_bytes_and_origin(
         .unwrap();
     reader.assign(&dead_letters).unwrap();
     let mut seen = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..4 {
         let letter = timeout(PATIENCE, reader.recv()).await.unwrap().unwrap().detach();
         let headers = letter.headers().unwrap();
         let header = |key| {
@@ -327,10 +334,11 @@ async fn what_cannot_be_handled_becomes_a_dead_letter_with_its_bytes_and_origin(
     assert_eq!(seen[0], (0, "not_utf8".into(), Some(b"{\xff".to_vec())));
     assert_eq!(seen[1], (1, "tombstone".into(), None));
     assert_eq!((seen[2].0, &*seen[2].1), (2, "too_large"));
+    assert_eq!(seen[3], (4, "schema".into(), Some(large)));
     until(|| *handler.0.lock().unwrap() == 2).await;
     stop.cancel();
     worker.await.unwrap().unwrap();
-    assert_eq!(kafka.committed(), 4, "dead letters are acknowledged");
+    assert_eq!(kafka.committed(), 5, "dead letters are acknowledged");
 }
 
 #[derive(Clone, Default)]

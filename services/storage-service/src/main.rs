@@ -16,7 +16,6 @@ use std::process::ExitCode;
 
 use messaging::client::Producer;
 use messaging::http::{self, Readiness};
-use messaging::input::{Input as _, Outcome};
 use messaging::process;
 use messaging::worker::{Pace, Worker};
 use tokio_util::sync::CancellationToken;
@@ -28,19 +27,20 @@ use crate::store::Store;
 
 const SERVICE: &str = "storage-service";
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    process::run(SERVICE, run).await
+fn main() -> ExitCode {
+    process::run(SERVICE, run)
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let connected = tokio::select! {
-        connected = connect(&config) => connected?,
+    let store = tokio::select! {
+        mongo = config.mongo.connect(SERVICE) => Store::open(mongo?).await,
         () = shutdown.cancelled() => return Ok(()),
     };
-    let (store, producer) = connected;
     if config.command == Some(Command::RebuildMetrics) {
-        let metrics = store.rebuild_metrics().await;
+        let metrics = tokio::select! {
+            metrics = store.rebuild_metrics() => metrics,
+            () = shutdown.cancelled() => anyhow::bail!("stopped before the metrics were rebuilt"),
+        };
         info!(decided = metrics.tally.decided, "metrics rebuilt from the results");
         return Ok(());
     }
@@ -52,17 +52,10 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         shutdown.clone(),
     )
     .await?;
-    let recorder = Recorder::new(store, producer);
+    let recorder = Recorder::new(store, Producer::new(&config.kafka)?);
     let pace = Pace::batches(config.batch_size, config.batch_wait);
     Worker::new(SERVICE, SERVICE, &config.kafka)?
         .reporting_to(readiness)
         .run_batches(recorder, pace, shutdown)
         .await
-}
-
-async fn connect(config: &Config) -> anyhow::Result<(Store, Producer)> {
-    let store = Store::open(config.mongo.connect(SERVICE).await?).await;
-    let producer = Producer::new(&config.kafka)?;
-    producer.wait_for_topics(&Outcome::topics()).await;
-    Ok((store, producer))
 }

@@ -49,6 +49,14 @@ impl MetricsDocument {
         }
     }
 
+    /// A document to recover a lost one in.
+    pub fn lost() -> Self {
+        Self {
+            updated_at: DateTime::MIN,
+            ..Self::empty("", BTreeMap::new())
+        }
+    }
+
     /// Whether a result stored in `origin` is counted in this document already.
     ///
     /// Results of an earlier epoch always are: an epoch begins with a recount.
@@ -103,6 +111,24 @@ impl MetricsDocument {
             update.insert("$inc", increments);
         }
         Ok(Some(Advance { guard, update }))
+    }
+
+    /// Adds one result that is read because the document was lost, and with it the watermarks:
+    /// they are what is stored of the newest epoch.
+    pub fn recover(&mut self, facts: &Facts, origin: &StoredOrigin, stored_at: DateTime) {
+        self.tally.add(facts);
+        if origin.epoch != self.epoch && stored_at >= self.updated_at {
+            self.epoch.clone_from(&origin.epoch);
+            self.offsets.clear();
+        }
+        if origin.epoch == self.epoch {
+            let watermark = self
+                .offsets
+                .entry(partition_key(&origin.place))
+                .or_insert(origin.place.offset);
+            *watermark = (*watermark).max(origin.place.offset);
+        }
+        self.updated_at = self.updated_at.max(stored_at);
     }
 
     /// Adds one result that a recount has read.
@@ -232,6 +258,11 @@ mod tests {
             let mut expected = Tally::default();
             model.results.values().for_each(|(facts, _)| expected.add(facts));
             prop_assert_eq!(&model.metrics.tally, &expected);
+
+            let mut recovered = MetricsDocument::lost();
+            model.results.values().for_each(|(facts, origin)| recovered.recover(facts, origin, DateTime::now()));
+            prop_assert_eq!(&recovered.tally, &expected);
+            prop_assert!(recovered.offsets.values().max() <= model.metrics.offsets.values().max());
 
             let mut recounted = MetricsDocument::empty("epoch", model.metrics.offsets.clone());
             model.results.values().for_each(|(facts, origin)| recounted.recount(facts, origin));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 use futures::TryStreamExt as _;
 use messaging::mongo::{DUPLICATE_KEY, Mongo, duplicates};
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::InsertManyOptions;
 use mongodb::{Collection, IndexModel};
@@ -118,14 +118,22 @@ impl Store {
     }
 
     /// Recomputes the metrics document from the results; others may go on counting meanwhile.
+    ///
+    /// If the document was lost, and its watermarks with it, nobody may store results meanwhile.
     pub async fn rebuild_metrics(&self) -> MetricsDocument {
         loop {
             let old = self.metrics().await;
-            let epoch = old.as_ref().map_or_else(String::new, |old| old.epoch.clone());
-            if let Some(rebuilt) = self.recount(old.as_ref(), &epoch).await {
-                return rebuilt;
+            let rebuilt = match &old {
+                Some(old) => self.recount(Some(old), &old.epoch).await,
+                None => {
+                    self.replace(None, self.fold(MetricsDocument::lost(), recover).await)
+                        .await
+                }
+            };
+            match rebuilt {
+                Some(rebuilt) => return rebuilt,
+                None => warn!("a batch was counted meanwhile: counting again"),
             }
-            warn!("a batch was counted meanwhile: counting again");
         }
     }
 
@@ -135,10 +143,12 @@ impl Store {
             .filter(|old| old.epoch == epoch)
             .map(|old| old.offsets.clone())
             .unwrap_or_default();
-        let counted = self
-            .mongo
-            .until_ok(|| self.sum(MetricsDocument::empty(epoch, offsets.clone())))
-            .await;
+        let counted = self.fold(MetricsDocument::empty(epoch, offsets), recount).await;
+        self.replace(old, counted).await
+    }
+
+    /// Puts `counted` in the place of `old`, if that is still as it was.
+    async fn replace(&self, old: Option<&MetricsDocument>, counted: MetricsDocument) -> Option<MetricsDocument> {
         let replaced = match old {
             None => {
                 self.mongo
@@ -159,13 +169,8 @@ impl Store {
         replaced.then_some(counted)
     }
 
-    async fn sum(&self, mut metrics: MetricsDocument) -> mongodb::error::Result<MetricsDocument> {
-        #[derive(Deserialize)]
-        struct Counted {
-            #[serde(flatten)]
-            facts: Facts,
-            origin: StoredOrigin,
-        }
+    /// Adds every stored result to `start`.
+    async fn fold(&self, start: MetricsDocument, add: fn(&mut MetricsDocument, &Counted)) -> MetricsDocument {
         let fields = [
             "verdict",
             "source",
@@ -174,18 +179,23 @@ impl Store {
             "latency_ms",
             "usage",
             "origin",
+            "stored_at",
         ];
         let projection: Document = fields.iter().map(|&field| (field.to_owned(), 1.into())).collect();
-        let mut results = self
-            .results
-            .clone_with_type::<Counted>()
-            .find(doc! {})
-            .projection(projection)
-            .await?;
-        while let Some(result) = results.try_next().await? {
-            metrics.recount(&result.facts, &result.origin);
-        }
-        Ok(metrics)
+        let read_all = || async {
+            let results = self.results.clone_with_type::<Counted>();
+            let mut found = results.find(doc! {}).projection(projection.clone()).await?;
+            let mut metrics = start.clone();
+            while let Some(result) = found.try_next().await? {
+                add(&mut metrics, &result);
+            }
+            Ok(metrics)
+        };
+        // All of them may be many: there is no limit to how long that takes.
+        messaging::wait::until_ok("MongoDB", &self.mongo.place, || async {
+            read_all().await as mongodb::error::Result<_>
+        })
+        .await
     }
 
     /// The metrics document as it is stored.
@@ -198,6 +208,23 @@ impl Store {
             .await
             .context("reading the metrics document")
     }
+}
+
+/// What of a result is counted, and where it came from.
+#[derive(Deserialize)]
+struct Counted {
+    #[serde(flatten)]
+    facts: Facts,
+    origin: StoredOrigin,
+    stored_at: DateTime,
+}
+
+fn recount(metrics: &mut MetricsDocument, result: &Counted) {
+    metrics.recount(&result.facts, &result.origin);
+}
+
+fn recover(metrics: &mut MetricsDocument, result: &Counted) {
+    metrics.recover(&result.facts, &result.origin, result.stored_at);
 }
 
 /// Whether a single insert was the first.

@@ -26,9 +26,8 @@ use crate::config::{Command, Config};
 
 const SERVICE: &str = "traffic-generator";
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    process::run(SERVICE, run).await
+fn main() -> ExitCode {
+    process::run(SERVICE, run)
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {

@@ -40,9 +40,8 @@ impl Settings for Config {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    process::run("create-topics", run).await
+fn main() -> ExitCode {
+    process::run("create-topics", run)
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
