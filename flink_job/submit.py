@@ -81,6 +81,7 @@ def submit(config: Config) -> None:
     running = flink.job(JOB_ID)
     if running and not running.ended:
         if running.name == name:
+            flink.wait_until_running(JOB_ID)
             log.info("%s already runs", name)
             return
         log.info("%s runs, and is replaced", running.name)

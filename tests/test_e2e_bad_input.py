@@ -20,6 +20,7 @@ from tests.support import (
 )
 
 KIB = 1 << 10
+DEEP = "[" * 10_000 + "]" * 10_000
 REFERENCE = "Molecules of air scatter the short waves of blue light far more than the long red ones."
 JAPANESE = "空気の分子は、赤い光の長い波よりも青い光の短い波をはるかに多く散乱させる。"
 
@@ -52,7 +53,7 @@ def malformed(topic: str) -> dict[str, bytes | None]:
         "empty": b"",
         "2 MB of spaces": b" " * 2_000_000,
         "2 MB of garbage": bytes(range(256)) * 7_813,
-        "10,000 lists deep": spelled(topic, "unknown", "[" * 10_000 + "]" * 10_000),
+        "10,000 lists deep": spelled(topic, "trace_id", DEEP),
         "10,000 objects deep": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
         "lone surrogate": spelled(topic, "trace_id", r'"\ud800"'),
         "NaN": spelled(topic, "attempts", "NaN"),
@@ -96,16 +97,19 @@ def test_an_unknown_field_is_ignored(probe: Probe) -> None:
     probe.outcomes([fields["message_id"] for fields in newer.values()])
 
 
-def test_a_field_twice_gives_an_outcome_or_a_dead_letter(probe: Probe) -> None:
+@pytest.mark.parametrize(
+    "field", ['"trace_id": "again"', f'"unknown": {DEEP}', f'"unknown": {"9" * 400}', r'"unknown": "\ud800"']
+)
+def test_a_field_twice_or_an_odd_unknown_one_gives_an_outcome_or_a_dead_letter(field: str, probe: Probe) -> None:
     messages = {topic: message(topic) for topic in MESSAGES}
-    twice = {topic: encoded(fields)[:-1] + b', "trace_id": "again"}' for topic, fields in messages.items()}
-    origins = {topic: probe.write(topic, value)[0] for topic, value in twice.items()}
+    odd = {topic: f"{json.dumps(fields)[:-1]}, {field}}}".encode() for topic, fields in messages.items()}
+    origins = {topic: probe.write(topic, value)[0] for topic, value in odd.items()}
 
     def have_ended() -> bool:
         decided, dead = {outcome["_id"] for outcome in probe.results()}, probe.dead_letters()
         return all(messages[topic]["message_id"] in decided or origins[topic] in dead for topic in messages)
 
-    eventually(have_ended, "an outcome or a dead letter for every record with a field twice")
+    eventually(have_ended, "an outcome or a dead letter for each of these records")
     probe.outcomes(probe.ask(question("Does a question after them have an outcome?")))
 
 
@@ -145,7 +149,7 @@ def test_an_answer_that_is_too_large_is_an_error_outcome_or_from_the_topic_a_dea
     # The simulated model answers with its reference.
     request = message("llm_requests", best_answer=long, question_id="passes at once")
     probe.write("llm_requests", encoded(request))
-    assert probe.outcomes([request["message_id"]])[request["message_id"]]["error"]["type"] == "too_large"
+    assert probe.outcomes([request["message_id"]])[request["message_id"]]["error"]["type"] == "answer_too_large"
     response = message("llm_responses", llm_answer=long)
     [letter] = dead_letters(probe, probe.write("llm_responses", encoded(response)))
     assert letter.headers["reason"].startswith("too_large")

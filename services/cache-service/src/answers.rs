@@ -98,7 +98,14 @@ fn count(layer: &'static str, found: bool, reusable: bool) {
 }
 
 impl Memory {
+    /// The largest answer that is kept, with its reference: memory is bounded by this times
+    /// CACHE_SIZE. Larger ones are found in MongoDB.
+    const MOST_BYTES: usize = 16 << 10;
+
     fn keep(&mut self, question_id: &Id, answer: &Answer) {
+        if answer.llm_answer.len() + answer.best_answer.len() > Self::MOST_BYTES {
+            return self.forget(question_id);
+        }
         self.answers.insert(question_id.clone(), answer.clone());
         gauge!("cache_entries").set(self.answers.len() as f64);
     }

@@ -192,12 +192,12 @@ impl Worker {
         shutdown: &CancellationToken,
         work: impl Fn(Vec<OwnedMessage>) -> F,
     ) -> anyhow::Result<()> {
-        let mut topics = I::topics();
-        topics.push(DEAD_LETTERS);
+        let topics = I::topics();
+        let needed = [&topics[..], &[DEAD_LETTERS]].concat();
         tokio::select! {
-            () = self.output.producer.wait_for_topics(&topics) => topics.pop(),
+            () = self.output.producer.wait_for_topics(&needed) => {}
             () = shutdown.cancelled() => return Ok(()),
-        };
+        }
         self.consumer.subscribe(&topics).context("subscribing")?;
         self.readiness.set(true);
         info!(service = self.service, ?topics, "consuming");
