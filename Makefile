@@ -70,10 +70,13 @@ lint: packages ## Check style, types and likely mistakes
 	$(VENV)/ruff format --check
 	$(VENV)/mypy
 
-contracts: packages ## Generate contracts/ and flink_job/messages.py from the Rust types
+contracts: packages ## Generate contracts/, messages.py and ARCHITECTURE's diagram from the Rust types
 	cargo run --release --locked --bin contracts
 	$(VENV)/python -m flink_job.generate_messages
 
-lock: packages ## Choose the versions of requirements.txt anew
-	$(VENV)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 --no-emit-index-url \
-		--no-emit-find-links --custom-compile-command 'make lock' requirements.in --output-file requirements.txt
+lock: packages ## Choose the versions of both requirements.txt anew
+	$(COMPILE) --upgrade --custom-compile-command 'make lock' requirements.in --output-file requirements.txt
+	$(COMPILE) --constraint requirements.txt --custom-compile-command 'make lock' jobmanager/requirements.in \
+		--output-file jobmanager/requirements.txt
+
+COMPILE = $(VENV)/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links

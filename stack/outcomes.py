@@ -54,8 +54,15 @@ class DeadLetters:
     """The dead letters that are written from now on; reading them leaves no trace in Kafka."""
 
     def __init__(self, bootstrap_servers: str) -> None:
-        settings = {"bootstrap.servers": bootstrap_servers, "group.id": "none", "enable.auto.commit": False}
-        self._consumer = Consumer(settings)
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": "none",
+                "enable.auto.commit": False,
+                # Else it tells the terminal of every attempt to reach a broker that is away.
+                "log_level": 0,
+            }
+        )
         partitions = self._consumer.list_topics("dead_letters", timeout=30).topics["dead_letters"].partitions
         ends = [TopicPartition("dead_letters", partition) for partition in partitions]
         for end in ends:

@@ -50,9 +50,15 @@ class Probe:
 
     def __init__(self, endpoints: Mapping[str, str]) -> None:
         self._servers = endpoints["KAFKA_BOOTSTRAP_SERVERS"]
-        # The services' partitioner, so that a key has the partition that they give it.
-        settings = {"partitioner": "murmur2_random", "message.max.bytes": 20_000_000}
-        self._producer = Producer({"bootstrap.servers": self._servers, **settings})
+        self._producer = Producer(
+            {
+                "bootstrap.servers": self._servers,
+                "message.max.bytes": 20_000_000,
+                # That of the services, so that a key has the partition that they give it.
+                "partitioner": "murmur2_random",
+                "log_level": 0,
+            }
+        )
         self._mongo: MongoClient[Document] = MongoClient(endpoints["MONGODB_URI"], tz_aware=True)
         self.database = self._mongo[endpoints["MONGODB_DATABASE"]]
         self._new_letters = DeadLetters(self._servers)
@@ -85,7 +91,7 @@ class Probe:
 
     def read(self, topic: str) -> list[Message]:
         """Every record that a topic holds now."""
-        consumer = Consumer({"bootstrap.servers": self._servers, "group.id": "probe", "enable.auto.commit": False})
+        consumer = self._consumer("probe")
         try:
             partitions = [TopicPartition(topic, p, 0) for p in consumer.list_topics(topic).topics[topic].partitions]
             left = {(p.partition): consumer.get_watermark_offsets(p)[1] for p in partitions}
@@ -156,7 +162,7 @@ class Probe:
         """The end of every partition, and the position of its reader."""
         ends, positions = [], []
         for topic, group in READERS.items():
-            reader = Consumer({"bootstrap.servers": self._servers, "group.id": group, "enable.auto.commit": False})
+            reader = self._consumer(group)
             try:
                 partitions = [TopicPartition(topic, p) for p in reader.list_topics(topic).topics[topic].partitions]
                 positions += [max(place.offset, 0) for place in reader.committed(partitions, PATIENCE_S)]
@@ -164,6 +170,10 @@ class Probe:
             finally:
                 reader.close()
         return ends, positions
+
+    def _consumer(self, group: str) -> Consumer:
+        servers = {"bootstrap.servers": self._servers, "log_level": 0}
+        return Consumer({**servers, "group.id": group, "enable.auto.commit": False})
 
 
 def _text(value: bytes | str | None) -> str:

@@ -165,7 +165,6 @@ def test_any_two_texts_have_a_score(probe: Probe) -> None:
     outcomes = probe.outcomes([response["message_id"] for response in responses.values()])
     for name, response in responses.items():
         outcome = outcomes[response["message_id"]]
-        print(name, outcome["score"], outcome["latency_ms"])
         assert 0 <= outcome["score"] <= 1, name
         assert outcome["verdict"] == ("accepted" if outcome["score"] >= outcome["threshold"] else "exhausted"), name
         assert outcome["llm_answer"] == response["llm_answer"], name

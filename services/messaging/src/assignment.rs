@@ -14,7 +14,6 @@ use crate::offsets::OffsetTracker;
 /// The consumer's context: its log and the records taken from the partitions it has.
 #[derive(Default)]
 pub(crate) struct Assignment {
-    pub(crate) log: LogContext,
     offsets: Mutex<OffsetTracker>,
 }
 
@@ -27,11 +26,11 @@ impl Assignment {
 
 impl ClientContext for Assignment {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.log.log(level, facility, message);
+        LogContext.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.log.error(error, reason);
+        LogContext.error(error, reason);
     }
 }
 

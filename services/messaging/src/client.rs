@@ -242,7 +242,7 @@ impl Producer {
             config.set(key, value);
         }
         let producer = config
-            .create_with_context(LogContext::default())
+            .create_with_context(LogContext)
             .context("Kafka producer settings")?;
         Ok(Self {
             producer,
@@ -335,11 +335,15 @@ fn is_temporary(error: &KafkaError) -> bool {
     )
 }
 
-/// Sends librdkafka's log lines to ours, the repeated ones seldom.
-#[derive(Default)]
-pub struct LogContext {
-    pub(crate) away: Seldom,
+/// Whether to log that Kafka is away: seldom, and once for all clients of the process.
+pub(crate) fn is_news(error: &KafkaError) -> bool {
+    static AWAY: Seldom = Seldom::new();
+    // That all brokers are down names none; the error of each does.
+    error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) && AWAY.now()
 }
+
+/// Sends librdkafka's log lines to ours, the repeated ones seldom.
+pub struct LogContext;
 
 impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -352,7 +356,7 @@ impl ClientContext for LogContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if self.away.now() {
+        if is_news(&error) {
             info!(server = "Kafka", %error, reason, "Kafka is away or refuses; librdkafka keeps trying");
         }
     }

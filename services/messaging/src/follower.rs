@@ -33,7 +33,7 @@ pub async fn follow<I: Input>(
     // The group is only a name that librdkafka wants; nothing is committed to it.
     config.set("enable.auto.commit", "false");
     let consumer: StreamConsumer<LogContext> = config
-        .create_with_context(LogContext::default())
+        .create_with_context(LogContext)
         .context("Kafka consumer settings")?;
     let consumer = Arc::new(consumer);
     let place = &kafka.kafka_bootstrap_servers;

@@ -53,6 +53,12 @@ pub async fn until_ok<T, E: Display, F: Future<Output = Result<T, E>>>(
 pub struct Seldom(std::sync::Mutex<Option<Instant>>);
 
 impl Seldom {
+    /// Has let nothing through yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(std::sync::Mutex::new(None))
+    }
+
     /// Whether it is time to say it (again).
     pub fn now(&self) -> bool {
         let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

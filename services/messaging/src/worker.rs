@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug, error_span, info, warn};
 
 use crate::assignment::Assignment;
-use crate::client::{KafkaConfig, Outgoing, Producer};
+use crate::client::{KafkaConfig, Outgoing, Producer, is_news};
 use crate::http::Readiness;
 use crate::input::{Input, Received};
 use crate::offsets::{OffsetTracker, Ticket};
@@ -299,7 +299,7 @@ impl Worker {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
             return Err(anyhow!("Kafka consumer: {error}"));
         }
-        if self.consumer.context().log.away.now() {
+        if is_news(error) {
             warn!(server = "Kafka", %error, "cannot read now, trying on");
         }
         Ok(())
