@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from pymongo.errors import PyMongoError
@@ -25,7 +26,7 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
 
     Raises StackError when the generator fails, or nothing comes out for too long.
     """
-    run = environment.get("TRAFFIC_RUN") or settings.environment.get("TRAFFIC_RUN") or time.strftime("%Y%m%d-%H%M%S")
+    run = environment.get("TRAFFIC_RUN") or settings.environment.get("TRAFFIC_RUN") or f"{datetime.now().astimezone():%Y%m%d-%H%M%S-%f}"
     folder = settings.data_collected() / run
     stored = results(settings.endpoints())
     with DeadLetters(settings.endpoints()["KAFKA_BOOTSTRAP_SERVERS"]) as letters:
