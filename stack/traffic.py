@@ -26,7 +26,7 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
 
     Raises StackError when the generator fails, or nothing comes out for too long.
     """
-    run = environment.get("TRAFFIC_RUN") or settings.environment.get("TRAFFIC_RUN") or f"{datetime.now().astimezone():%Y%m%d-%H%M%S-%f}"
+    run = environment.get("TRAFFIC_RUN") or settings.environment.get("TRAFFIC_RUN") or _new_name()
     folder = settings.data_collected() / run
     stored = results(settings.endpoints())
     with DeadLetters(settings.endpoints()["KAFKA_BOOTSTRAP_SERVERS"]) as letters:
@@ -39,6 +39,11 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
             generator.terminate()
             generator.wait()
     return summarise(folder, stored, follower.dead)
+
+
+def _new_name() -> str:
+    """The time, to the microsecond: two runs in one second are two runs."""
+    return f"{datetime.now().astimezone():%Y%m%d-%H%M%S-%f}"
 
 
 def _follow(generator: "subprocess.Popen[bytes]", follower: Follower, bar: "_Bar", settings: Settings) -> None:
