@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use messaging::client::Outgoing;
+use messaging::handler::{Failure, Handler};
 use messaging::message::{LlmRequest, QuestionMessage, Source};
+use messaging::producer::Outgoing;
 use messaging::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
 use messaging::value::{Score, now};
-use messaging::worker::{Failure, Handler};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;

@@ -1,9 +1,9 @@
 //! `regeneration_requests` → the next attempt, as `llm_requests`.
 
-use messaging::client::Outgoing;
+use messaging::handler::{Failure, Handler};
 use messaging::message::{LlmRequest, RegenerationRequest};
+use messaging::producer::Outgoing;
 use messaging::value::now;
-use messaging::worker::{Failure, Handler};
 use tracing::debug;
 
 use crate::stored::Stored;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum, value_parser};
 use http::HeaderValue;
-use messaging::client::{KafkaConfig, Secret};
+use messaging::client::KafkaConfig;
 use messaging::process::{ProcessConfig, Settings};
+use messaging::secret::Secret;
 use reqwest::Url;
 
 use crate::caller::Limits;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use messaging::client::Outgoing;
+use messaging::handler::{Failure, Handler};
 use messaging::message::{ErrorMessage, LlmRequest, LlmResponse};
+use messaging::producer::Outgoing;
 use messaging::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
-use messaging::worker::{Failure, Handler};
 use metrics::{counter, histogram};
 use tracing::{debug, warn};
 

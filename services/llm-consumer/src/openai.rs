@@ -12,8 +12,8 @@ use async_openai::types::chat::{ChatCompletionRequestUserMessage, CreateChatComp
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use messaging::client::Secret;
 use messaging::message::Usage;
+use messaging::secret::Secret;
 use messaging::topic::MAX_ANSWER_BYTES;
 use reqwest::{Response, Url};
 use serde::Deserialize;

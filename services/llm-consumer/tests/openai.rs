@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use llm_consumer::caller::Limits;
+use messaging::handler::Handler as _;
 use messaging::message::ErrorMessage;
 use messaging::topic::MAX_ANSWER_BYTES;
-use messaging::worker::Handler as _;
 use serde_json::{Value, json};
 use support::{LIMITS, Server, Step, answered, failed, handler, model, read, request};
 

@@ -3,7 +3,7 @@
 use rdkafka::Message as _;
 use rdkafka::message::{Header, OwnedHeaders, OwnedMessage};
 
-use crate::client::Outgoing;
+use crate::producer::Outgoing;
 use crate::topic::DEAD_LETTERS;
 
 /// The dead letter for `record`: same key and value, and headers that tell where it came

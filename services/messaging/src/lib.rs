@@ -7,27 +7,35 @@
 //! | [`topic`] | every topic, its message, its writers and readers, the size limits |
 //! | [`input`] | a record's bytes to a message, or the reason why not |
 //! | [`worker`] | THE loop: consume → handle → produce → store offset |
+//! | [`handler`] | what a service does with the records that the loop reads |
+//! | [`pace`] | how much the loop takes on at once |
 //! | [`offsets`] | which offset may be stored while records finish in any order |
 //! | [`follower`] | reading a topic along, without a group and without promises |
-//! | [`client`] | Kafka settings, consumer, producer |
+//! | [`client`] | how to reach Kafka |
+//! | [`producer`] | writing records |
 //! | [`dead_letter`] | records that can never be handled |
 //! | [`topic_id`] | tells a topic from a later one of the same name |
 //! | [`mongo`] | MongoDB settings and a connection that waits |
 //! | [`wait`] | waiting for a server that is away |
 //! | [`http`] | health, readiness, Prometheus metrics |
+//! | [`secret`] | settings that must not be seen |
 //! | [`process`] | settings, logs, signals and exit code of a service |
 
 mod assignment;
 pub mod client;
 pub mod dead_letter;
 pub mod follower;
+pub mod handler;
 pub mod http;
 pub mod input;
 pub mod message;
 pub mod mongo;
 pub mod offsets;
 mod output;
+pub mod pace;
 pub mod process;
+pub mod producer;
+pub mod secret;
 pub mod topic;
 pub mod topic_id;
 pub mod value;

@@ -7,7 +7,7 @@ use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 use mongodb::{Client, Database, bson::doc};
 
-use crate::client::Secret;
+use crate::secret::Secret;
 use crate::wait::until_ok;
 
 /// How to reach MongoDB.

@@ -6,8 +6,8 @@ use metrics::counter;
 use rdkafka::message::{Message as _, OwnedMessage};
 use tracing::warn;
 
-use crate::client::{Outgoing, Producer};
 use crate::dead_letter::dead_letter;
+use crate::producer::{Outgoing, Producer};
 use crate::topic::MAX_RECORD_BYTES;
 
 /// The longest reason: a schema error quotes the record, which may be large.

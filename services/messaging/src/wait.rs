@@ -1,6 +1,8 @@
 //! Waiting for a server that is away, without giving up and without filling the log.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,8 +14,9 @@ const REMIND_AFTER: Duration = Duration::from_secs(30);
 
 /// Repeats `attempt` until it succeeds, however long that takes.
 ///
-/// The first failure is logged at once, with what is awaited and where; later ones once in
-/// half a minute; and the recovery, so that the log tells how long it took.
+/// The first failure is logged at once, with what is awaited and where; later ones, of this
+/// task or another, once in half a minute; and the recovery, so that the log tells how long
+/// it took.
 /// To stop waiting, drop the future.
 pub async fn until_ok<T, E: Display, F: Future<Output = Result<T, E>>>(
     server: &str,
@@ -21,12 +24,12 @@ pub async fn until_ok<T, E: Display, F: Future<Output = Result<T, E>>>(
     mut attempt: impl FnMut() -> F,
 ) -> T {
     let started = Instant::now();
-    let mut reminder: Option<Instant> = None;
+    let mut said = false;
     let mut delay = FIRST_DELAY;
     loop {
         match attempt().await {
             Ok(value) => {
-                if reminder.is_some() {
+                if said {
                     info!(
                         server,
                         place,
@@ -37,9 +40,9 @@ pub async fn until_ok<T, E: Display, F: Future<Output = Result<T, E>>>(
                 return value;
             }
             Err(error) => {
-                if reminder.is_none_or(|last| last.elapsed() >= REMIND_AFTER) {
+                if is_news(server) {
                     warn!(server, place, %error, "waiting for the server");
-                    reminder = Some(Instant::now());
+                    said = true;
                 }
             }
         }
@@ -48,24 +51,27 @@ pub async fn until_ok<T, E: Display, F: Future<Output = Result<T, E>>>(
     }
 }
 
-/// Lets a repeated warning through at first and then once in half a minute.
-#[derive(Debug, Default)]
-pub struct Seldom(std::sync::Mutex<Option<Instant>>);
-
-impl Seldom {
-    /// Has let nothing through yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(std::sync::Mutex::new(None))
+/// Whether it is time to log that `server` is away: at first, and then once in half a minute,
+/// however many tasks of the process miss it.
+pub(crate) fn is_news(server: &str) -> bool {
+    static SAID: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let due = said.get(server).is_none_or(|last| last.elapsed() >= REMIND_AFTER);
+    if due {
+        said.insert(server.to_owned(), Instant::now());
     }
+    due
+}
 
-    /// Whether it is time to say it (again).
-    pub fn now(&self) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let due = last.is_none_or(|last| last.elapsed() >= REMIND_AFTER);
-        if due {
-            *last = Some(Instant::now());
-        }
-        due
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_absence_is_news_once_and_again_after_half_a_minute() {
+        assert!(is_news("a server"));
+        assert!(!is_news("a server") && is_news("another server"));
+        tokio::time::advance(REMIND_AFTER).await;
+        assert!(is_news("a server") && !is_news("a server"));
     }
 }

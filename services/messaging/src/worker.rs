@@ -1,10 +1,9 @@
 //! THE loop: consume → handle → produce → store offset. It exists once.
 //!
 //! An input offset is stored only after everything that follows from its record is
-//! acknowledged, so a record may be handled twice but is never lost. Polling never stops
-//! while work is pending: a full window pauses the partitions instead.
+//! acknowledged, so a record may be handled twice but is never lost. A full window stops the
+//! reading, and soon pauses the partitions, so that polling goes on while work is pending.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -16,95 +15,21 @@ use rdkafka::message::{Message as _, OwnedMessage};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, debug, error_span, info, warn};
+use tracing::{debug, info, warn};
 
 use crate::assignment::Assignment;
-use crate::client::{KafkaConfig, Outgoing, Producer, is_news};
+use crate::client::{KafkaConfig, is_news};
+use crate::handler::{BatchHandler, Done, Handler, handle_batch, handle_one};
 use crate::http::Readiness;
-use crate::input::{Input, Received};
+use crate::input::Input;
 use crate::offsets::{OffsetTracker, Ticket};
 use crate::output::Output;
+use crate::pace::{Flow, Pace, Waiting};
+use crate::producer::Producer;
 use crate::topic::DEAD_LETTERS;
 
 /// How long a stop waits for work in flight; what is unfinished then is redelivered.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(7);
-
-/// Handles one record at a time; many are in flight and they finish in any order.
-pub trait Handler: Send + Sync + 'static {
-    /// What it reads.
-    type Input: Input;
-
-    /// Turns a message into the messages that follow from it.
-    fn handle(&self, input: Self::Input) -> impl Future<Output = Result<Vec<Outgoing>, Failure>> + Send;
-}
-
-/// Handles what is ready together, in order, one batch in flight.
-pub trait BatchHandler: Send + Sync + 'static {
-    /// What it reads.
-    type Input: Input;
-
-    /// Does all the work of a batch; an error stops the service, the batch is redelivered.
-    fn handle(&self, batch: Vec<Received<Self::Input>>) -> impl Future<Output = anyhow::Result<()>> + Send;
-}
-
-/// Why a record was not handled.
-#[derive(Debug)]
-pub enum Failure {
-    /// It can never be handled: a dead letter with this reason.
-    Reject(String),
-    /// The service is stopping: the record stays unfinished and is redelivered.
-    GiveBack,
-    /// The service cannot go on.
-    Fatal(anyhow::Error),
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Fatal(error)
-    }
-}
-
-/// How much a worker takes on at once.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// Most records handled together.
-    pub batch: usize,
-    /// How long a batch that is not full waits for more.
-    pub wait: Duration,
-    /// Most batches in flight.
-    pub parallel: usize,
-    /// Most records taken whose offset cannot be stored yet; more than are in flight, so
-    /// that one slow record does not hold up the others.
-    pub window_records: usize,
-    /// Most bytes of records not finished.
-    pub window_bytes: usize,
-}
-
-impl Pace {
-    /// One record at a time, with up to `window` unfinished or behind an unfinished one.
-    #[must_use]
-    pub fn single(window: usize) -> Self {
-        Self {
-            batch: 1,
-            wait: Duration::ZERO,
-            parallel: window,
-            window_records: window,
-            window_bytes: 64 << 20,
-        }
-    }
-
-    /// Batches of up to `batch` records, gathered for up to `wait`, one in flight.
-    #[must_use]
-    pub fn batches(batch: usize, wait: Duration) -> Self {
-        Self {
-            batch,
-            wait,
-            parallel: 1,
-            window_records: 4 * batch,
-            window_bytes: 64 << 20,
-        }
-    }
-}
 
 /// A member of a consumer group, with a producer for what follows from its records.
 pub struct Worker {
@@ -218,7 +143,7 @@ impl Worker {
         tasks: &mut Tasks,
     ) -> anyhow::Result<()> {
         let mut waiting = Waiting::default();
-        let mut paused = false;
+        let mut flow = Flow::Open;
         loop {
             while tasks.len() < pace.parallel && waiting.is_ready(pace) {
                 self.start(waiting.pop(pace.batch), work, tasks);
@@ -228,19 +153,20 @@ impl Worker {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
                 Some(done) = tasks.join_next() => self.finish(done)?,
-                record = self.consumer.recv() => match record {
+                record = self.consumer.recv(), if flow.reads() => match record {
                     Ok(record) => {
                         waiting.push(self.take(record.detach()));
-                        if paused {
+                        if flow == Flow::Paused {
                             // Of a partition assigned since: it starts unpaused.
                             self.pause()?;
                         }
                     }
                     Err(error) => self.tolerate(&error)?,
                 },
-                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+                () = sleep_until(due) => {}
+                () = sleep_until(flow.pause_at()) => {}
             }
-            paused = self.apply_backpressure(pace, paused)?;
+            flow = self.regulate(flow, pace)?;
         }
     }
 
@@ -305,21 +231,20 @@ impl Worker {
         Ok(())
     }
 
-    /// Pauses when the window is full and resumes when half of it is free again.
-    fn apply_backpressure(&self, pace: &Pace, paused: bool) -> anyhow::Result<bool> {
+    /// Keeps the window bounded; see [`Flow`].
+    fn regulate(&self, flow: Flow, pace: &Pace) -> anyhow::Result<Flow> {
         let (records, bytes) = {
             let offsets = self.offsets();
             (offsets.records(), offsets.bytes())
         };
         gauge!("messages_in_window", "group" => self.group).set(records as f64);
-        let full = records >= pace.window_records || bytes >= pace.window_bytes;
-        let roomy = records <= pace.window_records / 2 && bytes <= pace.window_bytes / 2;
-        if full && !paused {
-            self.pause()?;
-        } else if paused && roomy {
-            self.consumer.resume(&self.consumer.assignment()?).context("resuming")?;
+        let next = flow.next(pace.fullness(records, bytes), Instant::now());
+        match (flow, next) {
+            (Flow::Full { .. }, Flow::Paused) => self.pause()?,
+            (Flow::Paused, Flow::Open) => self.consumer.resume(&self.consumer.assignment()?).context("resuming")?,
+            _ => {}
         }
-        Ok(full || (paused && !roomy))
+        Ok(next)
     }
 
     fn pause(&self) -> anyhow::Result<()> {
@@ -358,83 +283,12 @@ impl Worker {
     }
 }
 
-/// How the work on a batch ended, if it did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Done {
-    Finished,
-    GivenBack,
-}
-
 type Tasks = JoinSet<(Vec<Ticket>, anyhow::Result<Done>)>;
 
-async fn handle_one<H: Handler>(handler: &H, output: &Output, record: OwnedMessage) -> anyhow::Result<Done> {
-    let input = match H::Input::decode(record.topic(), record.payload()) {
-        Ok(input) => input,
-        Err(reason) => return output.dead_letter(&record, &reason).await.map(|()| Done::Finished),
-    };
-    let span = error_span!("message", trace_id = %input.trace_id());
-    async {
-        match handler.handle(input).await {
-            Ok(outgoing) if outgoing.iter().all(Outgoing::fits) => output.produce(&outgoing).await,
-            Ok(_) => {
-                output
-                    .dead_letter(&record, "too_large: what follows from this record does not fit")
-                    .await
-            }
-            Err(Failure::Reject(reason)) => output.dead_letter(&record, &reason).await,
-            Err(Failure::GiveBack) => return Ok(Done::GivenBack),
-            Err(Failure::Fatal(error)) => Err(error),
-        }?;
-        Ok(Done::Finished)
-    }
-    .instrument(span)
-    .await
-}
-
-async fn handle_batch<H: BatchHandler>(
-    handler: &H,
-    output: &Output,
-    records: Vec<OwnedMessage>,
-) -> anyhow::Result<Done> {
-    let mut batch = Vec::with_capacity(records.len());
-    for record in records {
-        match H::Input::decode(record.topic(), record.payload()) {
-            Ok(input) => batch.push(Received {
-                input,
-                origin: (&record).into(),
-            }),
-            Err(reason) => output.dead_letter(&record, &reason).await?,
-        }
-    }
-    if !batch.is_empty() {
-        handler.handle(batch).await?;
-    }
-    Ok(Done::Finished)
-}
-
-/// Records taken but not started, with the time each was taken.
-#[derive(Default)]
-struct Waiting(VecDeque<(Instant, Ticket, OwnedMessage)>);
-
-impl Waiting {
-    fn push(&mut self, (ticket, record): (Ticket, OwnedMessage)) {
-        self.0.push_back((Instant::now(), ticket, record));
-    }
-
-    /// When a batch that is not full must start all the same.
-    fn due(&self, pace: &Pace) -> Option<Instant> {
-        self.0.front().map(|&(taken, ..)| taken + pace.wait)
-    }
-
-    fn is_ready(&self, pace: &Pace) -> bool {
-        self.0.len() >= pace.batch || self.due(pace).is_some_and(|due| due <= Instant::now())
-    }
-
-    fn pop(&mut self, batch: usize) -> Vec<(Ticket, OwnedMessage)> {
-        let size = batch.min(self.0.len());
-        self.0
-            .drain(..size)
-            .map(|(_, ticket, record)| (ticket, record))
-            .collect()
+/// For ever, if there is no such time.
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

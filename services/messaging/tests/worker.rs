@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::Parser;
-use messaging::client::{KafkaConfig, Outgoing, Producer};
+use messaging::client::KafkaConfig;
+use messaging::handler::{BatchHandler, Failure, Handler};
 use messaging::input::Received;
 use messaging::message::{ErrorMessage, LlmRequest};
+use messaging::pace::Pace;
+use messaging::producer::{Outgoing, Producer};
 use messaging::topic::{DEAD_LETTERS, Message as _, topics};
-use messaging::worker::{BatchHandler, Failure, Handler, Pace, Worker};
+use messaging::worker::Worker;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, StreamConsumer};
 use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::mocking::MockCluster;

@@ -1,8 +1,8 @@
 //! Outcomes in, one document each out, and the metrics in step.
 
-use messaging::client::Producer;
+use messaging::handler::BatchHandler;
 use messaging::input::{Input as _, Outcome, Received};
-use messaging::worker::BatchHandler;
+use messaging::producer::Producer;
 use metrics::counter;
 use tokio::sync::Mutex;
 use tracing::debug;

@@ -14,10 +14,11 @@ mod web;
 
 use std::process::ExitCode;
 
-use messaging::client::Producer;
 use messaging::http::{self, Readiness};
+use messaging::pace::Pace;
 use messaging::process;
-use messaging::worker::{Pace, Worker};
+use messaging::producer::Producer;
+use messaging::worker::Worker;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 

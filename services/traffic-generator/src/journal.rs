@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use messaging::client::Delivery;
+use messaging::producer::Delivery;
 use messaging::value::Id;
 use serde::Serialize;
 

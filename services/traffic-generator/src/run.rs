@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use messaging::client::Producer;
 use messaging::message::QuestionMessage;
+use messaging::producer::Producer;
 use messaging::topic::Message as _;
 use messaging::value::{Id, InvalidValue, now};
 use rdkafka::util::get_rdkafka_version;

@@ -18,10 +18,10 @@ use llm_consumer::config::Config;
 use llm_consumer::handler::LlmHandler;
 use llm_consumer::model::LanguageModel;
 use llm_consumer::openai::OpenAi;
-use messaging::client::Outgoing;
+use messaging::handler::Handler as _;
 use messaging::message::{ErrorMessage, LlmRequest, LlmResponse, PreviousAttempt};
+use messaging::producer::Outgoing;
 use messaging::topic::Message;
-use messaging::worker::Handler as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 

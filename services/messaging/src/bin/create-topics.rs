@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let admin: AdminClient<LogContext> = config.kafka.admin().create_with_context(LogContext)?;
+    let admin: AdminClient<LogContext> = config.kafka.client().create_with_context(LogContext)?;
     let create = until_ok("Kafka", &config.kafka.kafka_bootstrap_servers, || {
         create(&admin, &config)
     });

@@ -1,0 +1,185 @@
+//! Writing records, and asking about topics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rdkafka::client::{Client, ClientContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use tracing::warn;
+
+use crate::client::{KafkaConfig, LogContext};
+use crate::topic::{MAX_RECORD_BYTES, Message};
+use crate::topic_id::topic_id;
+use crate::wait::until_ok;
+
+/// A record to be written.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Topic.
+    pub topic: &'static str,
+    /// Record key.
+    pub key: Option<Vec<u8>>,
+    /// Record value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Record headers.
+    pub headers: Option<OwnedHeaders>,
+}
+
+impl Outgoing {
+    /// A message for its own topic, with its question's id as key.
+    ///
+    /// # Panics
+    /// Never: every message is plain data, which always has a JSON form.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "plain structs of strings and numbers always serialise"
+    )]
+    pub fn new<M: Message>(message: &M) -> Self {
+        Self {
+            topic: M::TOPIC,
+            key: Some(message.question_id().as_str().as_bytes().to_vec()),
+            value: Some(serde_json::to_vec(message).expect("a message has a JSON form")),
+            headers: None,
+        }
+    }
+
+    /// Whether its topic takes a record of this size.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        // What a record weighs beside its key and value.
+        const OVERHEAD: usize = 256;
+        self.value.as_ref().map_or(0, Vec::len) + self.key.as_ref().map_or(0, Vec::len) + OVERHEAD <= MAX_RECORD_BYTES
+    }
+}
+
+/// Where a record landed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+}
+
+/// Writes records; cheap to clone, all clones share one connection.
+#[derive(Clone)]
+pub struct Producer {
+    producer: FutureProducer<LogContext>,
+    place: Arc<str>,
+}
+
+impl Producer {
+    /// A producer that loses nothing and repeats nothing while it lives.
+    ///
+    /// # Errors
+    /// A setting that librdkafka does not take.
+    pub fn new(kafka: &KafkaConfig) -> anyhow::Result<Self> {
+        let mut config = kafka.client();
+        for (key, value) in [
+            ("enable.idempotence", "true"),
+            ("acks", "all"),
+            ("compression.type", "lz4"),
+            ("linger.ms", "2"),
+            // As Java's clients do, so that a key has the same partition everywhere.
+            ("partitioner", "murmur2_random"),
+            ("queue.buffering.max.kbytes", "65536"),
+        ] {
+            config.set(key, value);
+        }
+        let producer = config
+            .create_with_context(LogContext)
+            .context("Kafka producer settings")?;
+        Ok(Self {
+            producer,
+            place: kafka.kafka_bootstrap_servers.as_str().into(),
+        })
+    }
+
+    /// Writes a record and waits until the brokers have it, however long they are away.
+    ///
+    /// # Errors
+    /// Only what waiting cannot mend, such as a record that is too large.
+    pub async fn send(&self, record: &Outgoing) -> Result<Delivery, KafkaError> {
+        loop {
+            let mut outgoing = FutureRecord::<[u8], [u8]>::to(record.topic);
+            outgoing.key = record.key.as_deref();
+            outgoing.payload = record.value.as_deref();
+            outgoing.headers.clone_from(&record.headers);
+            let error = match self.producer.send(outgoing, rdkafka::util::Timeout::Never).await {
+                Ok(delivery) => {
+                    return Ok(Delivery {
+                        partition: delivery.partition,
+                        offset: delivery.offset,
+                    });
+                }
+                Err((error, _)) => error,
+            };
+            if !is_temporary(&error) {
+                return Err(error);
+            }
+            // Perhaps it was written after all: consumers drop repeats by message_id.
+            warn!(server = "Kafka", place = &*self.place, topic = record.topic, %error, "not delivered, sending again");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Waits until everything sent so far is delivered.
+    ///
+    /// # Errors
+    /// When `deadline` passes first.
+    pub fn flush(&self, deadline: Duration) -> Result<(), KafkaError> {
+        self.producer.flush(deadline)
+    }
+
+    /// Waits until Kafka answers and has every one of `topics`.
+    pub async fn wait_for_topics(&self, topics: &[&'static str]) {
+        until_ok("Kafka", &self.place, || {
+            let (producer, topics) = (self.producer.clone(), topics.to_vec());
+            async {
+                let missing = tokio::task::spawn_blocking(move || missing_topics(producer.client(), &topics)).await??;
+                anyhow::ensure!(missing.is_empty(), "there is no topic {} yet", missing.join(", "));
+                anyhow::Ok(())
+            }
+        })
+        .await;
+    }
+
+    /// The ids of `topics`, which a topic made anew does not share with the old one; waits
+    /// until Kafka answers.
+    pub async fn topic_ids(&self, topics: &[&'static str]) -> Vec<String> {
+        until_ok("Kafka", &self.place, || {
+            let (producer, topics) = (self.producer.clone(), topics.to_vec());
+            let ask = move || topics.iter().map(|topic| topic_id(producer.client(), topic)).collect();
+            async { tokio::task::spawn_blocking(ask).await? }
+        })
+        .await
+    }
+}
+
+fn missing_topics<C: ClientContext>(client: &Client<C>, topics: &[&'static str]) -> anyhow::Result<Vec<&'static str>> {
+    let metadata = client.fetch_metadata(None, Duration::from_secs(5))?;
+    let exists = |name: &&str| {
+        metadata
+            .topics()
+            .iter()
+            .any(|t| t.name() == *name && !t.partitions().is_empty())
+    };
+    Ok(topics.iter().copied().filter(|name| !exists(name)).collect())
+}
+
+fn is_temporary(error: &KafkaError) -> bool {
+    !matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::InvalidMessageSize
+                | RDKafkaErrorCode::InvalidRecord
+                | RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::Fatal
+        )
+    )
+}
