@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages doctor up down down-and-delete-data status logs traffic import metrics-rebuild \
-	test test-unit test-e2e lint contracts lock bench
+	test test-unit test-e2e lint contracts lock bench bench-compare
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ down: packages ## Stop everything; the data stays
 
 bench: setup ## Measure a stack of its own; prints a table and writes JSON to benchmarks/results
 	$(VENV)/python -m benchmarks
+
+bench-compare: packages ## Put two runs side by side: A=benchmarks/results/….json B=…
+	@$(VENV)/python -m benchmarks.compare $(A) $(B)
 
 down-and-delete-data: packages ## Stop everything and delete its data and logs
 	@$(STACK) clean

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pymongo.collection import Collection
+from rich.progress import track
 
 from benchmarks import dataset
 from benchmarks.usage import Usage, usage
@@ -43,7 +44,7 @@ class Figures:
 
 
 def burst(stack: Stack, file: Path, total: int = QUESTIONS, popularity: str = "each") -> Figures:
-    """Everything is waiting in `questions_in` when cache-service starts."""
+    """Every question is waiting in `questions_in` when cache-service starts."""
     run = f"burst-{time.time_ns()}"
     stack.runtime.stop_part("cache-service")
     _generate(stack, file, run, TRAFFIC_TOTAL=str(total), TRAFFIC_POPULARITY=popularity, **BURST)
@@ -74,7 +75,8 @@ def fill(stack: Stack, count: int) -> None:
     """Stores `count` accepted answers to questions that nobody asks."""
     results = _results(stack)
     template = dict(results.find_one({"source": "llm", "accepted": True}) or {})
-    for start in range(0, count, FILL_TOGETHER):
+    batches = range(0, count, FILL_TOGETHER)
+    for start in track(batches, f"storing {count:,} results", transient=True, update_period=1):
         numbers = range(start, start + FILL_TOGETHER)
         results.insert_many(
             [template | {"_id": f"filled-{count}-{n}", "question_id": f"filled-{count}-{n}"} for n in numbers],

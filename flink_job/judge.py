@@ -45,8 +45,10 @@ class Decoder:
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
+        # In draft 4, and in Rust, 1.0 is no integer; later it is one.
+        strict = {**schema, "$schema": "http://json-schema.org/draft-04/schema#"}
         self._check: Callable[[object], object] = fastjsonschema.compile(
-            _as_strict_as_rust(schema), formats={"date-time": _is_timestamp}, use_default=False
+            strict, formats={"date-time": _is_timestamp}, use_default=False
         )
 
     def decode(self, value: bytes | None) -> LlmResponse:
@@ -74,20 +76,6 @@ class Decoder:
         response = cast(LlmResponse, message)
         _check_sizes(response)
         return response
-
-
-def _as_strict_as_rust(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema, such that 1.0 is no integer (as it was in draft 4) and a `uint32` has 32 bits."""
-
-    def bounded(part: object) -> object:
-        if isinstance(part, list):
-            return [bounded(item) for item in part]
-        if not isinstance(part, Mapping):
-            return part
-        bounds = {"maximum": 2**32 - 1} if part.get("format") == "uint32" else {}
-        return {key: bounded(value) for key, value in part.items()} | bounds
-
-    return {key: bounded(part) for key, part in schema.items()} | {"$schema": "http://json-schema.org/draft-04/schema#"}
 
 
 def _is_timestamp(text: str) -> bool:

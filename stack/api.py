@@ -89,10 +89,10 @@ class Stack:
             self._guard = None
 
     def clean(self) -> None:
-        """Stops everything and removes data, logs and the records of runs."""
+        """Stops everything and removes its folder, with whatever a test put there."""
         self.stop()
-        shutil.rmtree(self.settings.data_collected(), ignore_errors=True)
         self.runtime.clean()
+        shutil.rmtree(self.run_dir, ignore_errors=True)
 
     def pid(self, part: str) -> int:
         """The main process of a part."""

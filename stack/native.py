@@ -18,6 +18,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from stack import doctor
 from stack.bring_up import bring_up
+from stack.checks import check_settings
 from stack.logs import last_lines
 from stack.runtime import ONE_SHOTS, Part, forget, remember
 from stack.settings import PORTS, ROOT, Settings, StackError
@@ -50,6 +51,7 @@ class NativeRuntime:
             bring_up(self, steps)
             return
         self.kill_all()
+        check_settings(self.environment())
         self._check_place()
         self._write_configuration()
         try:

@@ -18,12 +18,12 @@ def _processes(run_dir: Path) -> list[str]:
     return [p.info["name"] for p in found if (p.info["environ"] or {}).get(COOKIE) == str(run_dir)]
 
 
-def test_a_part_that_cannot_use_a_setting_fails_the_start_with_its_own_words() -> None:
-    stack = Stack(env={"SCORE_THRESHOLD": "1.5"})
+def test_a_part_that_fails_ends_the_start_with_its_own_words() -> None:
+    stack = Stack(env={"QUESTIONS_FILE": "/nowhere.csv"})
     with pytest.raises(StackError) as error:
         stack.start()
-    assert "cache-service ended (exit code 2)" in str(error.value)
-    assert "1.5" in str(error.value)
+    assert "questions-import failed" in str(error.value)
+    assert "/nowhere.csv" in str(error.value)
     assert _processes(stack.run_dir) == []
     stack.clean()
 

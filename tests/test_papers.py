@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from flink_job.config import Config
+from stack.checks import PROGRAMS
 from stack.settings import PORTS, ROOT, Settings
 
-BINARIES = ("create-topics", "traffic-generator", "cache-service", "llm-consumer", "storage-service")
 OURS = [entry for entry in ROOT.iterdir() if entry.name[0] != "." and entry.name != "target"]
 FILES = [path for entry in OURS for path in (entry, *entry.rglob("*")) if path.is_file()]
 PAPERS = sorted(path for path in FILES if path.suffix == ".md")
@@ -51,7 +51,7 @@ def rows(paper: Path, heading: str) -> list[list[str]]:
 def defaults() -> Mapping[str, set[str | None]]:
     """Every setting there is, with its default in each part that has it."""
     described: list[dict[str, Any]] = Config.described()
-    for binary in BINARIES:
+    for binary in PROGRAMS:
         command = (ROOT / "target/release" / binary, "--print-settings")
         described += json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     described += [{"name": name, "default": str(port)} for name, port in PORTS.items()]

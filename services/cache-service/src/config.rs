@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::Parser;
-use messaging::client::KafkaConfig;
-use messaging::mongo::MongoConfig;
+use clap::{Parser, value_parser};
 use messaging::process::{ProcessConfig, Settings};
+use messaging::settings::CommonConfig;
 use messaging::value::Score;
 
 use crate::memory::Policy;
@@ -18,9 +17,9 @@ pub struct Config {
     /// Which answer leaves the memory cache when it is full.
     #[arg(long, env, value_enum, default_value_t = Policy::Lru)]
     pub cache_policy: Policy,
-    /// Most answers kept in memory; 0 keeps none.
-    #[arg(long, env, default_value_t = 10_000)]
-    pub cache_size: usize,
+    /// Most answers kept in memory, up to 10000000; 0 keeps none.
+    #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(..=10_000_000))]
+    pub cache_size: u32,
     /// How long after its verdict an answer may be reused, such as 30m or 24h.
     #[arg(long, env, default_value = "24h", value_parser = humantime::parse_duration)]
     pub cache_ttl: Duration,
@@ -33,24 +32,17 @@ pub struct Config {
     /// Where to serve /metrics, /healthz and /readyz.
     #[arg(long, env, default_value = "127.0.0.1:8083")]
     pub http_address: SocketAddr,
-    /// Kafka.
+    /// Kafka, MongoDB and logs.
     #[command(flatten)]
-    pub kafka: KafkaConfig,
-    /// MongoDB.
-    #[command(flatten)]
-    pub mongo: MongoConfig,
-    /// Logs.
-    #[command(flatten)]
-    pub process: ProcessConfig,
+    pub common: CommonConfig,
 }
 
 impl Settings for Config {
     fn process(&self) -> &ProcessConfig {
-        &self.process
+        &self.common.process
     }
 
     fn check(&self) -> Result<(), String> {
-        self.kafka.check()?;
-        self.mongo.check()
+        self.common.check()
     }
 }

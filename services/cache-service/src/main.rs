@@ -47,7 +47,7 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     let readiness = Readiness::default();
     http::serve(config.http_address, Router::new(), readiness.clone(), shutdown.clone()).await?;
     let mongo = tokio::select! {
-        mongo = config.mongo.connect(SERVICE) => mongo?,
+        mongo = config.common.mongo.connect(SERVICE) => mongo?,
         () = shutdown.cancelled() => return Ok(()),
     };
     let rule = ReuseRule {
@@ -55,7 +55,8 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         ttl: config.cache_ttl,
     };
     let stored = Stored::new(mongo, rule.clone());
-    let answers = Arc::new(Answers::new(config.cache_policy, config.cache_size, rule));
+    let cache_size = usize::try_from(config.cache_size)?;
+    let answers = Arc::new(Answers::new(config.cache_policy, cache_size, rule));
     let in_flight = Arc::new(InFlight::new(config.coalesce_timeout));
 
     let questions = Questions {
@@ -66,15 +67,15 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         coalesce_timeout: config.coalesce_timeout,
         shutdown: shutdown.clone(),
     };
-    let asking = Worker::new(SERVICE, SERVICE, &config.kafka)?.reporting_to(readiness);
+    let asking = Worker::new(SERVICE, SERVICE, &config.common.kafka)?.reporting_to(readiness);
     // A group of its own: questions that wait for a verdict must not hold up what leads to it.
-    let asking_again = Worker::new(SERVICE, "cache-service-regenerations", &config.kafka)?;
+    let asking_again = Worker::new(SERVICE, "cache-service-regenerations", &config.common.kafka)?;
     tokio::try_join!(
         asking.run_each(questions, WINDOW, shutdown.clone()),
         asking_again.run_each(Regenerations { stored }, WINDOW, shutdown.clone()),
         follow(
-            &config.kafka,
-            config.cache_size,
+            &config.common.kafka,
+            cache_size,
             |outcome| verdicts::observe(&outcome, &answers, &in_flight),
             shutdown
         ),

@@ -19,6 +19,7 @@
 //! | [`wait`] | waiting for a server that is away |
 //! | [`http`] | health, readiness, Prometheus metrics |
 //! | [`secret`] | settings that must not be seen |
+//! | [`settings`] | the settings that services with a database share |
 //! | [`process`] | settings, logs, signals and exit code of a service |
 
 mod assignment;
@@ -36,6 +37,7 @@ pub mod pace;
 pub mod process;
 pub mod producer;
 pub mod secret;
+pub mod settings;
 pub mod topic;
 pub mod topic_id;
 pub mod value;

@@ -49,18 +49,20 @@ pub trait Settings: Parser + Send + 'static {
 /// Reads and checks the settings, then runs `service` until it ends or a signal stops it.
 ///
 /// Exit code 0 for a clean end, 2 for settings that cannot be used, 1 for everything else.
+/// With `--print-settings` it only checks them, and prints what there are, as JSON.
 pub fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
     name: &'static str,
     service: impl FnOnce(S, CancellationToken) -> F,
 ) -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("--print-settings") {
-        println!("{}", settings_json(&S::command()));
-        return ExitCode::SUCCESS;
-    }
-    let settings = S::parse();
+    let print_only = std::env::args().nth(1).as_deref() == Some("--print-settings");
+    let settings = if print_only { S::parse_from([name]) } else { S::parse() };
     if let Err(problem) = settings.check().and_then(|()| start_logging(settings.process())) {
         eprintln!("error: {problem}");
         return ExitCode::from(2);
+    }
+    if print_only {
+        println!("{}", settings_json(&S::command()));
+        return ExitCode::SUCCESS;
     }
     info!(service = name, version = env!("CARGO_PKG_VERSION"), "starting");
     let runtime = match Runtime::new() {

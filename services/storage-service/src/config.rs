@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use messaging::client::KafkaConfig;
-use messaging::mongo::MongoConfig;
 use messaging::process::{ProcessConfig, Settings};
+use messaging::settings::CommonConfig;
 
 /// Keeps exactly one outcome for every asking, and metrics that equal their sum.
 #[derive(Debug, Parser)]
@@ -21,15 +20,9 @@ pub struct Config {
     /// Where to serve the page, /api/metrics, /metrics, /healthz and /readyz.
     #[arg(long, env, default_value = "127.0.0.1:8082")]
     pub http_address: SocketAddr,
-    /// Kafka.
+    /// Kafka, MongoDB and logs.
     #[command(flatten)]
-    pub kafka: KafkaConfig,
-    /// MongoDB.
-    #[command(flatten)]
-    pub mongo: MongoConfig,
-    /// Logs.
-    #[command(flatten)]
-    pub process: ProcessConfig,
+    pub common: CommonConfig,
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -44,12 +37,11 @@ pub enum Command {
 
 impl Settings for Config {
     fn process(&self) -> &ProcessConfig {
-        &self.process
+        &self.common.process
     }
 
     fn check(&self) -> Result<(), String> {
-        self.kafka.check()?;
-        self.mongo.check()
+        self.common.check()
     }
 }
 

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let store = tokio::select! {
-        mongo = config.mongo.connect(SERVICE) => Store::open(mongo?).await,
+        mongo = config.common.mongo.connect(SERVICE) => Store::open(mongo?).await,
         () = shutdown.cancelled() => return Ok(()),
     };
     if config.command == Some(Command::RebuildMetrics) {
@@ -53,9 +53,9 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         shutdown.clone(),
     )
     .await?;
-    let recorder = Recorder::new(store, Producer::new(&config.kafka)?);
+    let recorder = Recorder::new(store, Producer::new(&config.common.kafka)?);
     let pace = Pace::batches(config.batch_size, config.batch_wait);
-    Worker::new(SERVICE, SERVICE, &config.kafka)?
+    Worker::new(SERVICE, SERVICE, &config.common.kafka)?
         .reporting_to(readiness)
         .run_batches(recorder, pace, shutdown)
         .await

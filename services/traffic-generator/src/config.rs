@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, value_parser};
-use messaging::client::KafkaConfig;
-use messaging::mongo::MongoConfig;
 use messaging::process::{ProcessConfig, Settings};
+use messaging::settings::CommonConfig;
 
 use crate::trace;
 
@@ -17,15 +16,9 @@ pub struct Config {
     /// What to ask, and when.
     #[command(flatten)]
     pub traffic: Traffic,
-    /// Kafka.
+    /// Kafka, MongoDB and logs.
     #[command(flatten)]
-    pub kafka: KafkaConfig,
-    /// MongoDB.
-    #[command(flatten)]
-    pub mongo: MongoConfig,
-    /// Logs.
-    #[command(flatten)]
-    pub process: ProcessConfig,
+    pub common: CommonConfig,
     /// What to do; without it, `send`.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -140,12 +133,11 @@ impl Config {
 
 impl Settings for Config {
     fn process(&self) -> &ProcessConfig {
-        &self.process
+        &self.common.process
     }
 
     fn check(&self) -> Result<(), String> {
-        self.kafka.check()?;
-        self.mongo.check()?;
+        self.common.check()?;
         let Traffic {
             traffic_run: Some(run),
             data_collected_dir,

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     match &config.command {
-        Some(Command::Import { file }) => import::import(file, &config.mongo, &shutdown).await,
+        Some(Command::Import { file }) => import::import(file, &config.common.mongo, &shutdown).await,
         Some(Command::Send) | None => run::run(&config, Config::as_environment(), &shutdown).await,
     }
 }

@@ -56,7 +56,7 @@ pub async fn run(
 }
 
 async fn ask(config: &Config, run: &Run, journal: &mut Journal, shutdown: &CancellationToken) -> anyhow::Result<State> {
-    let producer = Producer::new(&config.kafka)?;
+    let producer = Producer::new(&config.common.kafka)?;
     let opened = tokio::select! {
         opened = open(config, &producer, shutdown) => opened,
         () = shutdown.cancelled() => return Ok(State::Interrupted),
@@ -79,7 +79,7 @@ async fn ask(config: &Config, run: &Run, journal: &mut Journal, shutdown: &Cance
 
 async fn open(config: &Config, producer: &Producer, shutdown: &CancellationToken) -> anyhow::Result<Source> {
     let source = match &config.traffic.traffic_source {
-        Origin::MongoDb => Source::mongo(config.mongo.connect(crate::SERVICE).await?).await?,
+        Origin::MongoDb => Source::mongo(config.common.mongo.connect(crate::SERVICE).await?).await?,
         Origin::File(file) => Source::file(file, shutdown)?,
     };
     producer.wait_for_topics(&[QuestionMessage::TOPIC]).await;

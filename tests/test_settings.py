@@ -1,0 +1,103 @@
+"""What cannot be used ends the start at once, and is named: the setting, its value, and what is allowed."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stack.api import free_ports
+from stack.checks import PROGRAMS
+from stack.settings import ROOT
+
+OWN_MOUNTS = ("unshare", "--map-root-user", "--mount")
+"""Runs a command that sees mounts which nobody else sees."""
+
+
+def up(run_dir: Path, *wrapper: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """What `make up` does after its set-up."""
+    ports = {name: str(port) for name, port in free_ports().items()}
+    environment = os.environ | ports | {"COTEJO_RUN_DIR": str(run_dir), "RUNTIME": "native"} | settings
+    command = [*wrapper, sys.executable, "-m", "stack", "up"]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    marked = [
+        p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get("COTEJO_STACK") == str(run_dir)
+    ]
+    assert marked == [], "nothing is left running"
+    return result
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("CACHE_POLICY", "lrv", "lru, lfu, fifo"),
+        ("CACHE_SIZE", "-1", "0..=10000000"),
+        ("SCORE_THRESHOLD", "1.5", "between 0 and 1"),
+        ("MAX_ATTEMPTS", "0", "from 1 to 100"),
+        ("TRAFFIC_RATE", "-1", "from 0.001 to 1000000"),
+        ("LLM_MODE", "gpt", "offline, openai"),
+        ("TOPIC_PARTITIONS", "0", "1..=1000"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_starts_nothing(name: str, value: str, allowed: str, tmp_path: Path) -> None:
+    result = up(tmp_path, **{name: value})
+    assert result.returncode == 1
+    for part in (name, f"'{value}'", allowed):
+        assert part in result.stderr
+    assert list(tmp_path.glob("logs/*")) == []
+
+
+@pytest.mark.parametrize(
+    "program", [program for program in PROGRAMS if program not in ("create-topics", "llm-consumer")]
+)
+def test_an_address_that_is_none_ends_the_program_and_is_not_shown_for_it_may_hold_a_password(program: str) -> None:
+    environment = {"MONGODB_URI": "nonsense with a s3cret"}
+    result = subprocess.run(
+        [ROOT / "target/release" / program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert "MONGODB_URI" in result.stderr
+    assert "mongodb://host:27017" in result.stderr
+    assert "s3cret" not in result.stderr + result.stdout
+
+
+def test_a_port_in_use_starts_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = up(tmp_path, KAFKA_PORT=port)
+    assert result.returncode == 1
+    assert f"KAFKA_PORT: {port} is in use; free port {port}, or choose another: KAFKA_PORT=…" in result.stderr
+
+
+def test_a_service_whose_port_is_in_use_ends_and_names_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = subprocess.run(
+            [ROOT / "target/release/llm-consumer"],
+            env={"HTTP_ADDRESS": address},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 1
+    assert f"HTTP_ADDRESS={address}" in result.stderr
+    assert "choose an address of this machine with a free port" in result.stderr
+
+
+@pytest.mark.skipif(subprocess.run([*OWN_MOUNTS, "true"], check=False).returncode != 0, reason="no mounts of its own")
+def test_a_run_folder_without_room_starts_nothing(tmp_path: Path) -> None:
+    small_disk = (
+        "unshare",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        f'mount -t tmpfs -o size=1m none {tmp_path}; "$@"',
+        "",
+    )
+    result = up(tmp_path, *small_disk)
+    assert result.returncode == 1
+    assert f"0.0 GiB free at {tmp_path}; free some space, or set COTEJO_RUN_DIR" in result.stderr
