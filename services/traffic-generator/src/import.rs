@@ -37,6 +37,8 @@ pub async fn import(file: &Path, mongo: &MongoConfig, shutdown: &CancellationTok
 }
 
 async fn import_all(file: &Path, mongo: &MongoConfig) -> anyhow::Result<()> {
+    // What cannot be read is told before anything is waited for.
+    let rows = Rows::open(file)?;
     let bytes = file.metadata()?.len();
     let progress = Progress::new(bytes);
     let mongo = mongo.connect(crate::SERVICE).await?;
@@ -48,7 +50,7 @@ async fn import_all(file: &Path, mongo: &MongoConfig) -> anyhow::Result<()> {
     };
     let mut tally = Tally::default();
     let mut full_at = BATCH_BYTES;
-    for row in Rows::open(file)? {
+    for row in rows {
         let (position, question) = row?;
         into.batch.extend(tally.count(position, question));
         if into.batch.len() == BATCH || position.byte >= full_at {

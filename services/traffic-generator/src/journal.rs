@@ -163,8 +163,10 @@ impl Journal {
     pub fn save(&mut self) -> anyhow::Result<()> {
         self.flush()?;
         let (file, draft) = (self.folder.join("run.json"), self.folder.join("run.json.new"));
-        fs::write(&draft, serde_json::to_string_pretty(&self.record)? + "\n")?;
-        fs::rename(draft, &file).with_context(|| format!("writing {}", file.display()))
+        let json = serde_json::to_string_pretty(&self.record)? + "\n";
+        fs::write(&draft, json)
+            .and_then(|()| fs::rename(&draft, &file))
+            .with_context(|| format!("writing {}", file.display()))
     }
 }
 
