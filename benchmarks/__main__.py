@@ -71,18 +71,27 @@ def _said(name: str, figures: Figures) -> Figures:
 
 
 def _show(figures: dict[str, Figures]) -> None:
-    speed = Table("scenario", "questions", "questions/s", "model calls/s", "p50 ms", "p95 ms", "p99 ms", box=None)
+    speed = _table("scenario", "questions", "questions/s", "model calls/s", "p50 ms", "p95 ms", "p99 ms")
     for name, f in figures.items():
+        calls = f.model_calls / f.seconds
         latency = [f"{f.latency_ms[share]:,.0f}" for share in ("p50", "p95", "p99")]
-        calls = f"{f.model_calls / f.seconds:,.0f}"
-        speed.add_row(name, f"{f.questions:,}", f"{f.questions_a_second:,.0f}", calls, *latency)
-    console.print(speed)
-    costs = Table("part", *(f"{name}, CPU ms" for name in list(figures)[:3]), "memory MiB", box=None)
-    first = next(iter(figures.values()))
-    for part in first.cpu_ms_a_question:
-        cpu = [f"{f.cpu_ms_a_question.get(part, 0):.2f}" for f in list(figures.values())[:3]]
-        costs.add_row(part, *cpu, f"{first.memory_mib[part]:,.0f}")
+        speed.add_row(name, f"{f.questions:,}", f"{f.questions_a_second:,.0f}", f"{calls:,.0f}", *latency)
+    console.print(speed, "\nCPU milliseconds a question, and memory after the distinct ones:")
+    shown = {"distinct": "distinct questions", "zipf": "zipf repeats", "stored": "all answers stored"}
+    first = figures[shown["distinct"]]
+    costs = _table("part", *shown, "memory MiB")
+    for part, memory in first.memory_mib.items():
+        cpu = [f"{figures[name].cpu_ms_a_question.get(part, 0):.2f}" for name in shown.values()]
+        costs.add_row(part, *cpu, f"{memory:,.0f}")
     console.print(costs)
+
+
+def _table(name: str, *numbers: str) -> Table:
+    table = Table(name, box=None)
+    table.columns[0].no_wrap = True
+    for number in numbers:
+        table.add_column(number, justify="right")
+    return table
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pymongo.collection import Collection
-from rich.progress import track
+from rich.progress import Progress, track
 
 from benchmarks import dataset
 from benchmarks.usage import Usage, usage
@@ -94,12 +94,16 @@ def _generate(stack: Stack, file: Path, run: str, **traffic: str) -> None:
 def _measure(stack: Stack, run: str, total: int, start: Callable[[], None]) -> Figures:
     before, decided = usage(stack), _decided(stack)
     started = time.monotonic()
-    start()
-    while _decided(stack) < decided + total:
-        if time.monotonic() - started > PATIENCE_S:
-            raise RuntimeError("the questions are not decided in time")
-        time.sleep(0.05)
-    seconds, after = time.monotonic() - started, usage(stack)
+    # Drawn seldom: the cores are to be measured, not the bar.
+    with Progress(transient=True, refresh_per_second=1) as progress:
+        bar = progress.add_task("deciding", total=total)
+        start()
+        while (done := _decided(stack) - decided) < total:
+            if time.monotonic() - started > PATIENCE_S:
+                raise RuntimeError("the questions are not decided in time")
+            progress.update(bar, completed=done)
+            time.sleep(0.05)
+        seconds, after = time.monotonic() - started, usage(stack)
     summary = summarise(stack.settings.data_collected() / run, _results(stack), 0)
     cpu = {part: now.cpu_s - before.get(part, Usage()).cpu_s for part, now in after.items()}
     return Figures(
