@@ -1,7 +1,9 @@
 //! What every service does around its work: settings, logs, signals, exit code.
 
-use std::io::IsTerminal as _;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 use serde_json::json;
@@ -10,6 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
+
+/// How long a service may take to tell whether it is ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How a service logs.
 #[derive(Debug, Clone, Args)]
@@ -49,12 +54,17 @@ pub trait Settings: Parser + Send + 'static {
 /// Reads and checks the settings, then runs `service` until it ends or a signal stops it.
 ///
 /// Exit code 0 for a clean end, 2 for settings that cannot be used, 1 for everything else.
-/// With `--print-settings` it only checks them, and prints what there are, as JSON.
+/// With `--print-settings` it only checks them, and prints what there are, as JSON; with
+/// `--ready` it only asks the service that runs with them whether it is ready.
 pub fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
     name: &'static str,
     service: impl FnOnce(S, CancellationToken) -> F,
 ) -> ExitCode {
-    let print_only = std::env::args().nth(1).as_deref() == Some("--print-settings");
+    let first = std::env::args().nth(1);
+    if first.as_deref() == Some("--ready") {
+        return ask_whether_ready(&S::command());
+    }
+    let print_only = first.as_deref() == Some("--print-settings");
     let settings = if print_only { S::parse_from([name]) } else { S::parse() };
     if let Err(problem) = settings.check().and_then(|()| start_logging(settings.process())) {
         eprintln!("error: {problem}");
@@ -123,6 +133,24 @@ fn stop_on_signals(shutdown: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Asks the service that runs with these settings for its `/readyz`: a health check that needs no shell.
+fn ask_whether_ready(command: &clap::Command) -> ExitCode {
+    let settings = command.clone().get_matches_from([command.get_name()]);
+    match settings.try_get_one::<SocketAddr>("http_address") {
+        Ok(Some(address)) if is_ready(*address).is_ok_and(|ready| ready) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
+    let mut connection = TcpStream::connect_timeout(&address, READY_TIMEOUT)?;
+    connection.set_read_timeout(Some(READY_TIMEOUT))?;
+    connection.write_all(b"GET /readyz HTTP/1.0\r\n\r\n")?;
+    let mut status = String::new();
+    BufReader::new(connection).read_line(&mut status)?;
+    Ok(status.contains(" 200 "))
+}
+
 /// Every setting of a command, as JSON: environment name, default, help.
 fn settings_json(command: &clap::Command) -> serde_json::Value {
     let mut settings: Vec<_> = command
@@ -141,4 +169,25 @@ fn settings_json(command: &clap::Command) -> serde_json::Value {
     settings.sort_by_key(|setting| setting["name"].to_string());
     settings.dedup();
     settings.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+
+    use super::*;
+    use crate::http::{Readiness, serve};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_health_check_passes_when_the_service_is_ready_and_only_then() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
+        let (address, readiness) = (free.expect("a free port"), Readiness::default());
+        assert!(is_ready(address).is_err(), "nothing listens yet");
+        serve(address, Router::new(), readiness.clone(), CancellationToken::new())
+            .await
+            .expect("a server");
+        assert!(!is_ready(address).expect("an answer"));
+        readiness.set(true);
+        assert!(is_ready(address).expect("an answer"));
+    }
 }
