@@ -11,10 +11,9 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Column, Table
 
-from stack.compose import ComposeRuntime
-from stack.native import NativeRuntime
 from stack.outcomes import Summary
-from stack.runtime import PORT_OF, Runtime, choose_runtime
+from stack.runtime import Runtime, choose_runtime, in_order
+from stack.runtimes import runtime_of
 from stack.settings import ROOT, Settings, StackError
 from stack.steps import Steps
 from stack.traffic import send
@@ -61,13 +60,14 @@ def status(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
     table = Table(
         "part", "state", "pid", "since", "port", Column("log", overflow="fold"), box=None, header_style="bold"
     )
-    for part in runtime.parts():
+    for part in in_order(runtime.parts()):
         state = part.state if part.exit_code is None else f"{part.state} ({part.exit_code})"
         since = _age(time.time() - part.started) if part.running else ""
-        port = str(settings.ports[PORT_OF[part.name]]) if part.name in PORT_OF else ""
         log = settings.log(part.name)
-        log = log.relative_to(ROOT) if log.is_relative_to(ROOT) else log
-        table.add_row(part.name, state, str(part.pid or ""), since, port, str(log))
+        shown = log.relative_to(ROOT) if log.is_relative_to(ROOT) else log
+        table.add_row(
+            part.name, state, str(part.pid or ""), since, str(part.port or ""), str(shown if log.exists() else "")
+        )
     console.print(table)
     _show_addresses(settings)
 
@@ -113,15 +113,11 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment(os.environ)
-        COMMANDS[arguments.command](_runtime(settings), settings, arguments)
+        COMMANDS[arguments.command](runtime_of(choose_runtime(settings), settings), settings, arguments)
     except (StackError, PyMongoError, KafkaException) as error:
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _runtime(settings: Settings) -> Runtime:
-    return ComposeRuntime(settings) if choose_runtime(settings) == "compose" else NativeRuntime(settings)
 
 
 def _send(runtime: Runtime, settings: Settings) -> None:

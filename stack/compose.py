@@ -4,15 +4,20 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+from stack.bring_up import Watch
 from stack.logs import last_lines
-from stack.runtime import Part, forget, remember
+from stack.runtime import ONE_SHOTS, PORT_OF, Part, forget, remember, service_and_copy
 from stack.settings import ROOT, Settings, StackError
 from stack.steps import Steps
+
+LOOK_EVERY_S = 0.5
+LABEL = "com.docker.compose"
 
 
 class ComposeRuntime:
@@ -29,30 +34,30 @@ class ComposeRuntime:
         return any(part.running for part in self.parts())
 
     def start(self, steps: Steps) -> None:
-        """Builds the images, starts what does not run yet, and waits for health; see Runtime."""
+        """Builds the images, and starts what does not run yet; see Runtime.
+
+        A start that fails leaves nothing running.
+        """
         (self.settings.run_dir / "logs").mkdir(parents=True, exist_ok=True)
+        # Else the engine makes it, and it belongs to root.
+        self.settings.data_collected().mkdir(parents=True, exist_ok=True)
+        was_up = self.is_up()
+        try:
+            self._build(steps)
+            self._up(steps)
+        except BaseException:
+            if not was_up:
+                self.stop()
+            raise
         remember(self.settings, "compose")
-        log = self.settings.log("compose")
-        steps.begin("containers")
-        with log.open("wb") as output:
-            command = self._command("up", "--build", "--detach", "--wait")
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-        while process.poll() is None:
-            steps.note("containers", last_lines(log))
-            steps.tick()
-            time.sleep(0.2)
-        if process.returncode != 0:
-            steps.failed("containers")
-            raise StackError(self._failure())
-        steps.done("containers")
 
     def check_settings(self) -> None:
         """Nothing to check: Compose makes anew what was made with other settings."""
 
     def stop(self) -> None:
-        """Stops and removes the containers; the volumes stay."""
+        """Stops and removes the containers; the volumes stay, and the logs as files."""
+        for part in self.parts():
+            self.settings.log(part.name).write_text(self.read_log(part.name))
         self._run("down", "--remove-orphans")
         forget(self.settings)
 
@@ -62,22 +67,32 @@ class ComposeRuntime:
         self.settings.delete()
 
     def parts(self) -> list[Part]:
-        """Every container of the project."""
-        ids = self._run("ps", "--all", "--quiet").split()
+        """Every container of the project, but for what runs in the foreground."""
+        filters = [f"--filter=label={LABEL}.{what}" for what in (f"project={self._project}", "oneoff=False")]
+        ids = _docker("ps", "--all", "--quiet", *filters).split()
         return [_part(container) for container in json.loads(_docker("inspect", *ids))] if ids else []
+
+    def is_ready(self, part: Part) -> bool:
+        """Whether a part is healthy, or has done its work."""
+        return part.exit_code == 0 if part.service in ONE_SHOTS else part.state == "healthy"
 
     def popen(
         self, part: str, arguments: Sequence[str] = (), environment: Mapping[str, str] = {}, *, quiet: bool = False
     ) -> "subprocess.Popen[bytes]":
         """Runs a part's command in a container of its own; see Runtime."""
+        known = self._environment() | dict(environment)
         # Names alone: the values are in the environment, where no list of processes shows them.
         names = [f"--env={name}" for name in environment]
-        command = self._command("run", "--rm", "--no-deps", "--no-TTY", *names, part, *arguments)
-        known = self._environment() | dict(environment)
+        command = self._command("run", "--rm", "--no-deps", "--no-TTY", *names, *_files(known), part, *arguments)
         with self.settings.log(part).open("ab") as log:
             output = log if quiet else None
             return subprocess.Popen(
-                command, cwd=ROOT, env=known, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command,
+                cwd=ROOT,
+                env=known,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
 
     def show_logs(self, part: str | None, follow: bool) -> None:
@@ -86,18 +101,88 @@ class ComposeRuntime:
         command = self._command(*arguments, *([part] if part else []))
         subprocess.run(command, cwd=ROOT, env=self._environment(), check=False)
 
-    def _failure(self) -> str:
-        broken = next((part for part in self.parts() if part.exit_code or part.state == "unhealthy"), None)
-        log = self.settings.log("compose")
-        if broken is None:
-            return f"The containers do not start. Compose says:\n{last_lines(log, 8)}\nWhole log: {log}"
-        said = self._run("logs", "--no-log-prefix", "--tail", "8", broken.name)
-        return f"{broken.name} is {broken.state}. It says:\n{said}\nWhole log: make logs SERVICE={broken.name}"
+    def read_log(self, part: str, lines: int | None = None) -> str:
+        """The log of a part, or its last lines; what runs in the foreground has a file instead."""
+        if part == "traffic-generator":
+            return last_lines(self.settings.log(part), lines)
+        tail = "all" if lines is None else str(lines)
+        command = ["docker", "logs", "--tail", tail, self._container(part)]
+        said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
+        return said.decode(errors="replace").rstrip()
+
+    def start_part(self, name: str) -> None:
+        """Starts one part and does not wait for it."""
+        _docker("start", self._container(name))
+
+    def stop_part(self, name: str) -> None:
+        """Stops one part and returns when it has ended."""
+        _docker("stop", self._container(name))
+
+    def kill_part(self, name: str) -> None:
+        """Ends the main process of a part by SIGKILL; the engine starts it again.
+
+        Not by `docker kill`, which counts as a wish, nor from here, where the process is somebody else's.
+        """
+        pid = next(part.pid for part in self.parts() if part.name == name and part.pid)
+        killer = ("run", "--rm", "--pid=host", "--network=none", "--user=0", "--entrypoint=bash", "cotejo/flink")
+        _docker(*killer, "-c", f"kill -KILL {pid}")
+
+    def kill_all(self) -> None:
+        """Removes every container at once, also those that are just being made."""
+        while self.parts():
+            self._run("down", "--remove-orphans", "--timeout", "0")
+
+    def _build(self, steps: Steps) -> None:
+        steps.begin("images")
+        with self._start("build", self._command("build")) as build:
+            while build.poll() is None:
+                steps.note("images", last_lines(self.settings.log("build")))
+                steps.tick()
+                time.sleep(LOOK_EVERY_S)
+        if build.returncode != 0:
+            steps.failed("images")
+            raise StackError(self._said("The images cannot be built", "build"))
+        steps.done("images")
+
+    def _up(self, steps: Steps) -> None:
+        begun = time.time()
+        watch = Watch(self, steps)
+        with self._start("compose", self._command("up", "--no-build", "--detach", "--wait")) as up:
+            try:
+                while up.poll() is None:
+                    # What ended before is about to run again.
+                    watch.look(part for part in self.parts() if part.running or part.started > begun)
+                    time.sleep(LOOK_EVERY_S)
+            finally:
+                up.terminate()
+        watch.look(self.parts())
+        if up.returncode != 0:
+            raise StackError(self._said("The containers do not start", "compose"))
+
+    def _start(self, name: str, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        with self.settings.log(name).open("wb") as log:
+            return subprocess.Popen(
+                command, cwd=ROOT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def _said(self, complaint: str, name: str) -> str:
+        log = self.settings.log(name)
+        return f"{complaint}. Compose says:\n{last_lines(log, 8)}\nWhole log: {log}"
+
+    def _container(self, part: str) -> str:
+        service, copy = service_and_copy(part)
+        return f"{self._project}-{service}-{copy}"
 
     def _environment(self) -> dict[str, str]:
-        ports = {name: str(port) for name, port in self.settings.ports.items()}
-        collected = {"DATA_COLLECTED_DIR": str(self.settings.data_collected())}
-        return dict(self.settings.environment) | ports | collected
+        """What Compose puts into its file, and gives to the services."""
+        settings = self.settings
+        services = {port: service for service, port in PORT_OF.items()}
+        return {
+            **settings.environment,
+            **{name: _range(first, settings.copies(services.get(name, ""))) for name, first in settings.ports.items()},
+            "DATA_COLLECTED_DIR": str(settings.data_collected()),
+            "HOST_USER": f"{os.getuid()}:{os.getgid()}",
+        }
 
     def _command(self, *arguments: str) -> list[str]:
         return ["docker", "compose", "--project-name", self._project, "--file", "docker-compose.yml", *arguments]
@@ -115,13 +200,29 @@ def _docker(*arguments: str, environment: Mapping[str, str] | None = None) -> st
 
 
 def _part(container: Mapping[str, Any]) -> Part:
-    state = container["State"]
+    state, labels = container["State"], container["Config"]["Labels"]
     started = datetime.fromisoformat(state["StartedAt"][:19] + "+00:00")
+    published = [binding for bindings in container["NetworkSettings"]["Ports"].values() for binding in bindings or ()]
     return Part(
-        name=container["Config"]["Labels"]["com.docker.compose.service"],
+        service=labels[f"{LABEL}.service"],
+        copy=int(labels[f"{LABEL}.container-number"]),
         running=state["Running"],
         state=state.get("Health", {}).get("Status") or state["Status"],
         pid=state["Pid"],
-        exit_code=state["ExitCode"] if state["Status"] == "exited" else None,
+        port=int(published[0]["HostPort"]) if published else 0,
+        exit_code=state["ExitCode"] if state["Status"] in ("exited", "restarting") else None,
         started=started.timestamp(),
     )
+
+
+def _range(first: int, copies: int) -> str:
+    """Just as many ports as there are copies: the engine would take the next of more at every start."""
+    return str(first) if copies == 1 else f"{first}-{first + copies - 1}"
+
+
+def _files(environment: Mapping[str, str]) -> Iterator[str]:
+    """The files that settings of the generator name, to be seen by a container under the same path."""
+    for name in ("TRAFFIC_SOURCE", "TRAFFIC_DISTRIBUTION"):
+        path = environment.get(name, "").removeprefix("trace=")
+        if path and (ROOT / path).is_file():
+            yield f"--volume={ROOT / path}:{Path('/', path)}:ro"

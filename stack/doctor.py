@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.runtime import choose_runtime, is_remembered
+from stack.runtime import PORT_OF, choose_runtime, is_remembered
 from stack.settings import ROOT, Settings, StackError
 
 TOOLS_BYTES = 6 << 30
@@ -115,12 +115,14 @@ def _space(name: str, folder: Path, wanted: int, remedy: str) -> Finding:
 
 def ports(settings: Settings) -> Iterator[Finding]:
     """Whether the ports of a stack that is not running yet are free."""
-    for name, port in settings.ports.items():
+    services = {port: service for service, port in PORT_OF.items()}
+    for name, first in settings.ports.items():
         if name == "MONGODB_PORT" and not settings.own_mongodb:
             continue
-        free = _is_free(port)
-        remedy = "" if free else f"free port {port}, or choose another: {name}=…"
-        yield Finding(name, f"{port} {'is free' if free else 'is in use'}", remedy)
+        for port in range(first, first + settings.copies(services.get(name, ""))):
+            free = _is_free(port)
+            remedy = "" if free else f"free port {port}, or choose another: {name}=…"
+            yield Finding(name, f"{port} {'is free' if free else 'is in use'}", remedy)
 
 
 def _is_free(port: int) -> bool:

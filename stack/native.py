@@ -3,6 +3,7 @@
 import configparser
 import os
 import shlex
+import signal
 import string
 import subprocess
 import sys
@@ -16,12 +17,12 @@ import yaml
 from supervisor.datatypes import dict_of_key_value_pairs
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from stack import doctor
+from stack import doctor, readiness
 from stack.bring_up import bring_up
 from stack.checks import check_settings
 from stack.logs import last_lines
-from stack.runtime import ONE_SHOTS, Part, forget, remember
-from stack.settings import PORTS, ROOT, Settings, StackError
+from stack.runtime import ONE_SHOTS, PORT_OF, Part, forget, name_of, remember, service_and_copy
+from stack.settings import PORTS, ROOT, SCALES, Settings, StackError
 from stack.steps import Steps
 
 COOKIE = "COTEJO_STACK"
@@ -65,7 +66,8 @@ class NativeRuntime:
     def check_settings(self) -> None:
         """Raises StackError where a setting is not the one that the stack was started with."""
         services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
-        names = {name for service in services for name in service.get("environment", {})} | PORTS.keys()
+        names = {name for service in services for name in service.get("environment", {})}
+        names |= {*PORTS, *SCALES.values()}
         running, wanted = psutil.Process(self._supervisor().getPID()).environ(), self.environment()
         changed = sorted(name for name in names if running.get(name) != wanted.get(name))
         if changed := [name for name in changed if not name.startswith("TRAFFIC_")]:
@@ -90,8 +92,12 @@ class NativeRuntime:
         if not self.is_up():
             return []
         infos = self._supervisor().getAllProcessInfo()
-        parts = [_part(info) for info in infos if info["name"] != "traffic-generator"]
+        parts = [self._part(info) for info in infos if info["name"] != "traffic-generator"]
         return [part for part in parts if part.name != "mongo" or self.settings.own_mongodb]
+
+    def is_ready(self, part: Part) -> bool:
+        """Whether a part does its work, or has done it."""
+        return readiness.is_ready(part, self.settings)
 
     def popen(
         self, part: str, arguments: Sequence[str] = (), environment: Mapping[str, str] = {}, *, quiet: bool = False
@@ -170,12 +176,20 @@ class NativeRuntime:
         programs = configparser.RawConfigParser()
         programs.read(ROOT / "native/supervisord.conf")
         spelled_out = configparser.RawConfigParser()
-        for name, section in programs.items():
-            defaults = {} if name.startswith("program:") else programs.defaults()
-            if name != programs.default_section:
-                spelled_out[name] = {key: value for key, value in section.items() if key not in defaults}
+        for name in programs.sections():
+            if not name.startswith("program:"):
+                spelled_out[name] = {k: v for k, v in programs[name].items() if k not in programs.defaults()}
+                continue
+            service = name.removeprefix("program:")
+            for copy in range(1, self.settings.copies(service) + 1):
+                spelled_out[f"program:{name_of(service, copy)}"] = self._program(service, copy, programs[name])
         with self._configuration.open("w") as file:
             spelled_out.write(file)
+
+    def _program(self, service: str, copy: int, section: Mapping[str, str]) -> dict[str, str]:
+        """What the supervisor is told of a copy of a service, with a port of its own."""
+        port = f"%(ENV_{PORT_OF.get(service)})s"
+        return {key: value.replace(port, str(self._port(service, copy))) for key, value in section.items()}
 
     def _launch(self) -> None:
         output = self._folder / "logs" / "supervisord.out"
@@ -210,19 +224,32 @@ class NativeRuntime:
         except Fault as fault:
             raise StackError(f"{name} cannot stop: {fault.faultString}") from fault
 
+    def kill_part(self, name: str) -> None:
+        """Ends the main process of a part by SIGKILL; the supervisor starts it again."""
+        os.kill(next(part.pid for part in self.parts() if part.name == name and part.pid), signal.SIGKILL)
+
+    def read_log(self, part: str, lines: int | None = None) -> str:
+        """The log of a part, or its last lines."""
+        return last_lines(self.settings.log(part), lines)
+
     def _start_stopped(self) -> None:
         for part in self.parts():
-            if not part.running and part.name not in ONE_SHOTS:
+            if not part.running and part.service not in ONE_SHOTS:
                 self.start_part(part.name)
 
+    def _part(self, info: Mapping[str, Any]) -> Part:
+        state = str(info["statename"]).lower()
+        service, copy = service_and_copy(info["name"])
+        return Part(
+            service=service,
+            copy=copy,
+            running=state in ("running", "starting", "stopping"),
+            state=state,
+            pid=info["pid"],
+            port=self._port(service, copy),
+            exit_code=info["exitstatus"] if state == "exited" else None,
+            started=info["start"],
+        )
 
-def _part(info: Mapping[str, Any]) -> Part:
-    state = str(info["statename"]).lower()
-    return Part(
-        name=info["name"],
-        running=state in ("running", "starting", "stopping"),
-        state=state,
-        pid=info["pid"],
-        exit_code=info["exitstatus"] if state == "exited" else None,
-        started=info["start"],
-    )
+    def _port(self, service: str, copy: int) -> int:
+        return self.settings.ports[PORT_OF[service]] + copy - 1 if service in PORT_OF else 0

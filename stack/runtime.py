@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,17 +34,42 @@ PORT_OF = {
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a stack, as it is now.
+    """One part of a stack, as it is now; of several copies, one.
 
-    `pid` is its main process on this machine, or 0; `exit_code` is None while it runs.
+    `pid` is its main process on this machine, or 0, and `port` where it listens there;
+    `exit_code` is None while it runs.
     """
 
-    name: str
+    service: str
+    copy: int
     running: bool
     state: str
     pid: int = 0
+    port: int = 0
     exit_code: int | None = None
     started: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Its service, with a number after it from the second copy on."""
+        return name_of(self.service, self.copy)
+
+
+def in_order(parts: Iterable[Part]) -> list[Part]:
+    """Parts as they come to life."""
+    order = [*SERVERS, *SERVICES, *ONE_SHOTS]
+    return sorted(parts, key=lambda part: (order.index(part.service), part.copy))
+
+
+def name_of(service: str, copy: int) -> str:
+    """The name of a copy of a service."""
+    return service if copy == 1 else f"{service}-{copy}"
+
+
+def service_and_copy(name: str) -> tuple[str, int]:
+    """The opposite of `name_of`."""
+    service, _, copy = name.rpartition("-")
+    return (service, int(copy)) if copy.isdigit() else (name, 1)
 
 
 class Runtime(Protocol):
@@ -82,6 +107,21 @@ class Runtime(Protocol):
 
     def show_logs(self, part: str | None, follow: bool) -> None:
         """Prints the log of one part, or the end of all."""
+
+    def read_log(self, part: str, lines: int | None = None) -> str:
+        """The log of a part, or its last lines."""
+
+    def start_part(self, name: str) -> None:
+        """Starts one part and does not wait for it."""
+
+    def stop_part(self, name: str) -> None:
+        """Stops one part and returns when it has ended."""
+
+    def kill_part(self, name: str) -> None:
+        """Ends the main process of a part by SIGKILL; what watches over it starts it again."""
+
+    def kill_all(self) -> None:
+        """Ends every process of the stack at once."""
 
 
 def choose_runtime(settings: Settings) -> str:

@@ -15,12 +15,23 @@ PORTS = {
     "MONGODB_PORT": 27017,
     "FLINK_PORT": 8081,
     "STORAGE_PORT": 8082,
-    "CACHE_PORT": 8083,
-    "LLM_PORT": 8084,
+    "CACHE_PORT": 8092,
+    "LLM_PORT": 8102,
     "JOBMANAGER_RPC_PORT": 6123,
     "JOBMANAGER_BLOB_PORT": 6124,
 }
 """The ports of a stack, by the variable that sets each, with the usual ones."""
+
+SCALES = {
+    "cache-service": "SCALE_CACHE_SERVICE",
+    "llm-consumer": "SCALE_LLM_CONSUMER",
+    "storage-service": "SCALE_STORAGE_SERVICE",
+    "taskmanager": "SCALE_TASKMANAGER",
+}
+"""The parts that may run several times over, and the variable that says how often."""
+
+MAX_COPIES = 10
+"""Copies count their ports up from the first one's, and the usual ports are this far apart."""
 
 # Servers listen on Unix sockets in the folder, and their paths may not be longer than 107 bytes.
 MAX_RUN_DIR_BYTES = 80
@@ -63,7 +74,18 @@ class Settings:
             )
         ports = {name: _number(name, environ, PORTS[name], "a port", 65535) for name in PORTS}
         patience_s = _number("COTEJO_PATIENCE_S", environ, cls.patience_s, "a number of seconds", 86400)
-        return cls(run_dir, ports, dict(environ), patience_s)
+        settings = cls(run_dir, ports, dict(environ), patience_s)
+        for part in SCALES:
+            settings.copies(part)
+        return settings
+
+    def copies(self, part: str) -> int:
+        """How many of a part are to run.
+
+        Raises SettingError for a number that cannot be.
+        """
+        name = SCALES.get(part)
+        return _number(name, self.environment, 1, "a number of copies", MAX_COPIES) if name else 1
 
     @property
     def database(self) -> str:
@@ -75,9 +97,9 @@ class Settings:
         """Whether the stack runs a MongoDB of its own."""
         return not self.environment.get("MONGODB_URI")
 
-    def url(self, port: str) -> str:
-        """The HTTP address of a port of this stack."""
-        return f"http://127.0.0.1:{self.ports[port]}"
+    def url(self, port: str, copy: int = 1) -> str:
+        """The HTTP address of a port of this stack, or of a copy's."""
+        return f"http://127.0.0.1:{self.ports[port] + copy - 1}"
 
     def endpoints(self) -> dict[str, str]:
         """How any program on this machine reaches the stack."""

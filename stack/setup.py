@@ -1,4 +1,4 @@
-"""Fetches and builds what Cotejo needs, side by side: `python3.11 -m stack.setup [packages]`.
+"""Fetches and builds what Cotejo needs, side by side: `python3.11 -m stack.setup [commands | development]`.
 
 Plain Python: it makes the environment that every other command runs in. What is there
 already, from the same inputs, is left alone.
@@ -57,6 +57,16 @@ class Job:
         return digest.hexdigest()
 
 
+# With containers, the commands are all that runs on this machine.
+COMMANDS = Job(
+    "Python packages",
+    f"""
+    {sys.executable} -m venv .tools/venv
+    .tools/venv/bin/pip install --disable-pip-version-check --require-hashes --requirement stack/requirements.txt
+    """,
+    inputs=("stack/requirements.txt",),
+    product="venv",
+)
 # pip fetches one package only, by its hash: uv, which does the rest many times faster.
 PACKAGES = Job(
     "Python packages",
@@ -133,17 +143,21 @@ def _log(job: Job) -> Path:
 def main() -> None:
     """Looks what the machine lacks, then sets up what the chosen runtime needs.
 
-    With `packages` as its argument it sets up no more than the commands themselves need.
+    For `commands` it is no more than what they themselves need, for `development` every Python package there is.
     """
-    settings = Settings.from_environment()
-    native = sys.argv[1:] != ["packages"] and choose_runtime(settings) == "native"
-    findings = [*doctor.python(), *(doctor.tools() if native else ()), *doctor.room(settings)]
+    settings, what = Settings.from_environment(), "".join(sys.argv[1:])
+    containers = choose_runtime(settings) == "compose"
+    jobs: tuple[Job, ...] = (
+        (COMMANDS,) if containers and what != "development" and not PACKAGES.is_fresh() else (PACKAGES,)
+    )
+    builds = not containers and not what
+    findings = [*doctor.python(), *(doctor.tools() if builds else ()), *doctor.room(settings)]
     if problems := doctor.missing(iter(findings)):
         raise StackError("This machine lacks something:\n  " + "\n  ".join(problems))
     LOGS.mkdir(parents=True, exist_ok=True)
     with (TOOLS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        run((PACKAGES, JARS, BINARIES) if native else (PACKAGES,))
+        run((*jobs, JARS, BINARIES) if builds else jobs)
 
 
 if __name__ == "__main__":

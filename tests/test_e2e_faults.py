@@ -15,7 +15,7 @@ def test_every_question_has_one_outcome_though_parts_are_killed(stack: Stack, pr
     def kill_in_turn() -> None:
         for part in PARTS:
             time.sleep(3)
-            stack.kill(part)
+            stack.runtime.kill_part(part)
             killed.append(part)
 
     killer = threading.Thread(target=kill_in_turn)

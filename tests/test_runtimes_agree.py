@@ -11,7 +11,7 @@ import yaml
 
 from flink_job.config import Config
 from stack.runtime import ONE_SHOTS, PORT_OF, SERVERS, SERVICES
-from stack.settings import PORTS, ROOT
+from stack.settings import MAX_COPIES, PORTS, ROOT, SCALES
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 NATIVE = configparser.RawConfigParser()
@@ -91,7 +91,32 @@ PUBLISHED = [(part, port) for part, service in COMPOSE.items() for port in servi
 @pytest.mark.parametrize(("part", "port"), PUBLISHED)
 def test_ports_are_published_to_this_machine_alone_and_under_the_same_names(part: str, port: str) -> None:
     variable = PORT_OF[part]
-    assert port.startswith(f"127.0.0.1:${{{variable}:-{PORTS[variable]}}}:")
+    first = PORTS[variable]
+    usual = f"{first}-{first + MAX_COPIES - 1}" if part in SCALES else str(first)
+    assert port.startswith(f"127.0.0.1:${{{variable}:-{usual}}}:")
+
+
+def test_the_ports_of_all_copies_are_apart() -> None:
+    ranges = [range(PORTS[port], PORTS[port] + MAX_COPIES) for part, port in PORT_OF.items() if part in SCALES]
+    taken = [port for copies in ranges for port in copies]
+    assert len(set(taken)) == len(taken)
+    others = {port for name, port in PORTS.items() if name not in {PORT_OF.get(part) for part in SCALES}}
+    assert others.isdisjoint(taken)
+
+
+def test_the_same_parts_can_be_scaled_by_the_same_variables() -> None:
+    scaled = {part: service["scale"] for part, service in COMPOSE.items() if "scale" in service}
+    assert scaled == {part: f"${{{variable}:-1}}" for part, variable in SCALES.items()}
+
+
+@pytest.mark.parametrize("part", [*SERVERS, *SERVICES])
+def test_what_keeps_running_tells_whether_it_is_ready_and_is_started_again(part: str) -> None:
+    assert COMPOSE[part]["healthcheck"]["test"]
+    assert COMPOSE[part]["restart"] == "unless-stopped"
+
+
+def test_no_container_fills_the_disk_with_its_log() -> None:
+    assert [part for part, service in COMPOSE.items() if service["logging"] != {"driver": "local"}] == []
 
 
 def test_kafka_has_the_same_settings_in_both() -> None:

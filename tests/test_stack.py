@@ -22,6 +22,7 @@ from stack.setup import JARS
         ("COTEJO_RUN_DIR", "/a folder", "without spaces"),
         ("COTEJO_RUN_DIR", "/" + "x" * 90, "at most 80 bytes"),
         ("COTEJO_PATIENCE_S", "-1", "1 to 86400"),
+        ("SCALE_LLM_CONSUMER", "0", "1 to 10"),
         ("RUNTIME", "podman", "compose and native"),
     ],
 )

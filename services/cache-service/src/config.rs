@@ -30,7 +30,7 @@ pub struct Config {
     #[arg(long, env, default_value = "60s", value_parser = humantime::parse_duration)]
     pub coalesce_timeout: Duration,
     /// Where to serve /metrics, /healthz and /readyz.
-    #[arg(long, env, default_value = "127.0.0.1:8083")]
+    #[arg(long, env, default_value = "127.0.0.1:8092")]
     pub http_address: SocketAddr,
     /// Kafka, MongoDB and logs.
     #[command(flatten)]

@@ -30,7 +30,7 @@ pub struct Config {
     #[command(flatten)]
     pub kafka: KafkaConfig,
     /// Where to serve health, readiness and Prometheus metrics.
-    #[arg(long, env, default_value = "127.0.0.1:8084")]
+    #[arg(long, env, default_value = "127.0.0.1:8102")]
     pub http_address: SocketAddr,
     /// Which model answers.
     #[arg(long, env, value_enum, default_value_t = Mode::Offline)]

@@ -1,0 +1,31 @@
+"""Whether a part of a native stack does its work; in containers, health checks tell."""
+
+import socket
+
+import httpx
+
+from stack.runtime import ONE_SHOTS, PORT_OF, SERVICES, Part
+from stack.settings import Settings
+
+
+def is_ready(part: Part, settings: Settings) -> bool:
+    """Asks a part, as its kind wants to be asked."""
+    if part.service in ONE_SHOTS:
+        return part.exit_code == 0
+    if not part.running:
+        return False
+    if part.service in SERVICES:
+        return _answer(settings.url(PORT_OF[part.service], part.copy) + "/readyz") is not None
+    if part.service in ("jobmanager", "taskmanager"):
+        overview = _answer(settings.url("FLINK_PORT") + "/overview")
+        wanted = settings.copies("taskmanager") if part.service == "taskmanager" else 0
+        return overview is not None and overview.json()["taskmanagers"] >= wanted
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", settings.ports[PORT_OF[part.service]])) == 0
+
+
+def _answer(url: str) -> httpx.Response | None:
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).raise_for_status()
+    except httpx.HTTPError:
+        return None
