@@ -96,6 +96,9 @@ class Runtime(Protocol):
     def parts(self) -> list[Part]:
         """Every part that was started."""
 
+    def is_ready(self, part: Part) -> bool:
+        """Whether a part does its work, or has done it."""
+
     def popen(
         self, part: str, arguments: Sequence[str] = (), environment: Mapping[str, str] = {}, *, quiet: bool = False
     ) -> "subprocess.Popen[bytes]":

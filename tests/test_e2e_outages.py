@@ -10,6 +10,7 @@ import pytest
 from benchmarks import dataset
 from stack.api import Stack
 from stack.runtime import PORT_OF, SERVERS, SERVICES
+from stack.settings import PORTS
 from tests.support import Probe, eventually, question
 
 AWAY_S = 60
@@ -48,11 +49,10 @@ def test_nothing_is_lost_or_doubled_while_a_server_is_away(
     assert (summary.verdicts["error"], summary.dead_letters) == (0, 0)
     eventually(probe.metrics_equal_the_results, "metrics that equal the results")
     for part, log in logs.items():
-        place = f"127.0.0.1:{stack.settings.ports[PORT_OF[server]]}"
         said = [line for line in log.new_lines() if f'server="{name}"' in line and "the server answers" not in line]
         # Once, and again every half minute.
         assert 1 <= len(said) <= 3, (part, said)
-        assert all(place in line for line in said)
+        assert all(_names_a_place_of(server, stack, line) for line in said)
 
 
 def test_parts_that_start_before_their_servers_wait_for_them(stack: Stack, probe: Probe) -> None:
@@ -67,6 +67,12 @@ def test_parts_that_start_before_their_servers_wait_for_them(stack: Stack, probe
     probe.outcomes(probe.ask(question("Does a question have an outcome after all of that?")))
 
 
+def _names_a_place_of(server: str, stack: Stack, line: str) -> bool:
+    """Whether a line says where a server is: to a process, or to a container."""
+    port = PORT_OF[server]
+    return f"127.0.0.1:{stack.settings.ports[port]}" in line or f"{server}:{PORTS[port]}" in line
+
+
 def says_whom_it_waits_for(log: "Log") -> bool:
     return any('server="' in line for line in log.new_lines())
 
@@ -75,8 +81,8 @@ class Log:
     """What a part says from now on."""
 
     def __init__(self, stack: Stack, part: str) -> None:
-        self._path = stack.settings.log(part)
-        self._start = self._path.stat().st_size if self._path.exists() else 0
+        self._read = partial(stack.runtime.read_log, part)
+        self._start = len(self._read())
 
     def new_lines(self) -> list[str]:
-        return self._path.read_bytes()[self._start :].decode().splitlines()
+        return self._read()[self._start :].splitlines()

@@ -20,6 +20,7 @@ def _run(run_dir: Path) -> tuple[Askings, Verdicts]:
             rows = sorted(csv.DictReader(file), key=lambda row: (row["scheduled"], row["message_id"]))
         with Probe(stack.endpoints) as probe:
             results = list(probe.database["results"].find())
+        stack.clean()
     asked = [(row["message_id"], row["question_id"]) for row in rows]
     return asked, {outcome["_id"]: (outcome["verdict"], round(outcome["score"], 9)) for outcome in results}
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use metrics::{counter, gauge};
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message as _, OwnedMessage};
@@ -46,8 +47,29 @@ impl Worker {
     /// # Errors
     /// A Kafka setting that cannot be used.
     pub fn new(service: &'static str, group: &'static str, kafka: &KafkaConfig) -> anyhow::Result<Self> {
-        let consumer = kafka
-            .consumer(group)
+        Self::with(kafka.consumer(group), service, group, kafka)
+    }
+
+    /// A worker that reads several topics, each of which its group shares out by itself.
+    ///
+    /// Else only the sum is shared out, and one member may get the one topic that has all the work. The price:
+    /// whenever a member comes or goes, all have to begin anew with what they have not finished.
+    ///
+    /// # Errors
+    /// A Kafka setting that cannot be used.
+    pub fn of_several_topics(service: &'static str, group: &'static str, kafka: &KafkaConfig) -> anyhow::Result<Self> {
+        let mut consumer = kafka.consumer(group);
+        consumer.set("partition.assignment.strategy", "range");
+        Self::with(consumer, service, group, kafka)
+    }
+
+    fn with(
+        consumer: ClientConfig,
+        service: &'static str,
+        group: &'static str,
+        kafka: &KafkaConfig,
+    ) -> anyhow::Result<Self> {
+        let consumer = consumer
             .create_with_context(Assignment::default())
             .context("Kafka consumer settings")?;
         let output = Output {

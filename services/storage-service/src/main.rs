@@ -55,7 +55,7 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     .await?;
     let recorder = Recorder::new(store, Producer::new(&config.common.kafka)?);
     let pace = Pace::batches(config.batch_size, config.batch_wait);
-    Worker::new(SERVICE, SERVICE, &config.common.kafka)?
+    Worker::of_several_topics(SERVICE, SERVICE, &config.common.kafka)?
         .reporting_to(readiness)
         .run_batches(recorder, pace, shutdown)
         .await

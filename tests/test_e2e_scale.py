@@ -1,0 +1,91 @@
+"""Several copies of each service share its work: everything is done, and nothing is done twice."""
+
+import csv
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from stack.api import Stack
+from stack.settings import SCALES
+from tests.support import READERS, Probe, eventually
+
+COPIES = {"cache-service": 2, "llm-consumer": 3, "storage-service": 2, "taskmanager": 2}
+GROUPS = sorted({group for group in READERS.values() if group != "flink_job"})
+PARTITIONS = 3
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A stack with several copies of all that can be scaled."""
+    with Stack(env={SCALES[part]: str(copies) for part, copies in COPIES.items()}) as stack:
+        yield stack
+    stack.clean()
+
+
+def test_there_are_as_many_copies_as_were_asked_for(stack: Stack) -> None:
+    running = Counter(part.service for part in stack.runtime.parts() if part.running)
+    assert {part: running[part] for part in COPIES} == COPIES
+    overview = httpx.get(stack.endpoints["FLINK_URL"] + "/overview", trust_env=False).json()
+    assert overview["taskmanagers"] == COPIES["taskmanager"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_partitions_of_each_topic_are_spread_over_all_copies(stack: Stack, group: str) -> None:
+    copies = COPIES[group.removesuffix("-regenerations")]
+    admin = AdminClient({"bootstrap.servers": stack.endpoints["KAFKA_BOOTSTRAP_SERVERS"]})
+
+    def are_spread() -> bool:
+        members = admin.describe_consumer_groups([group])[group].result().members
+        owned = [(member.member_id, place) for member in members for place in member.assignment.topic_partitions]
+        return all(
+            len({place.partition for _, place in owned if place.topic == topic}) == PARTITIONS
+            and len({member for member, place in owned if place.topic == topic}) == copies
+            for topic, reader in READERS.items()
+            if reader == group
+        )
+
+    eventually(are_spread, f"{copies} members of {group}, each with partitions of each topic")
+
+
+def test_every_question_is_answered_and_stored_once(stack: Stack, probe: Probe) -> None:
+    summary = stack.send(TRAFFIC_RUN="scaled", TRAFFIC_TOTAL="300", TRAFFIC_RATE="100", TRAFFIC_POPULARITY="each")
+    assert summary.asked == summary.verdicts.total() == len(probe.results()) == 300
+    calls = Counter(
+        (response["message_id"], response["attempts"])
+        for response in (json.loads(record.value() or b"") for record in probe.read("llm_responses"))
+    )
+    assert set(calls.values()) == {1}
+    assert len(calls) == sum(outcome["attempts"] for outcome in probe.results())
+    assert probe.metrics_equal_the_results()
+
+
+def test_every_copy_has_its_part_of_the_work(stack: Stack) -> None:
+    with (stack.settings.data_collected() / "scaled" / "events.csv").open() as file:
+        assert len({row["partition"] for row in csv.DictReader(file)}) == PARTITIONS
+    for part in stack.runtime.parts():
+        if part.port and part.service in COPIES:
+            metrics = httpx.get(f"http://127.0.0.1:{part.port}/metrics", trust_env=False).text
+            handled = [float(line.split()[-1]) for line in metrics.splitlines() if "messages_handled_total{" in line]
+            assert sum(handled) > 0, part.name
+    assert httpx.get(stack.endpoints["STORAGE_URL"] + "/api/metrics", trust_env=False).json()["decided"] > 0
+
+
+def test_a_copy_that_is_killed_leaves_nothing_undone(stack: Stack, probe: Probe) -> None:
+    before = len(probe.results())
+    killed = [f"{part}-{copies}" for part, copies in COPIES.items()]
+
+    def kill_each() -> None:
+        for name in killed:
+            stack.runtime.kill_part(name)
+
+    killer = threading.Timer(2, kill_each)
+    killer.start()
+    summary = stack.send(TRAFFIC_TOTAL="300", TRAFFIC_RATE="30")
+    killer.join()
+    assert summary.asked == summary.verdicts.total() == len(probe.results()) - before == 300
+    eventually(probe.metrics_equal_the_results, "metrics that equal the results")
