@@ -70,7 +70,9 @@ class ComposeRuntime:
         """Every container of the project, but for what runs in the foreground."""
         filters = [f"--filter=label={LABEL}.{what}" for what in (f"project={self._project}", "oneoff=False")]
         ids = _docker("ps", "--all", "--quiet", *filters).split()
-        return [_part(container) for container in json.loads(_docker("inspect", *ids))] if ids else []
+        # It fails, too, where one has gone since, but shows the others all the same.
+        shown = subprocess.run(["docker", "container", "inspect", *ids], capture_output=True, check=False).stdout
+        return [_part(container) for container in json.loads(shown or "[]")] if ids else []
 
     def is_ready(self, part: Part) -> bool:
         """Whether a part is healthy, or has done its work."""

@@ -13,7 +13,7 @@ import pytest
 
 from flink_job.config import Config
 from stack.checks import PROGRAMS
-from stack.settings import PORTS, ROOT, Settings
+from stack.settings import PORTS, ROOT, SCALES, Settings
 
 OURS = [entry for entry in ROOT.iterdir() if entry.name[0] != "." and entry.name != "target"]
 FILES = [path for entry in OURS for path in (entry, *entry.rglob("*")) if path.is_file()]
@@ -55,6 +55,7 @@ def defaults() -> Mapping[str, set[str | None]]:
         command = (ROOT / "target/release" / binary, "--print-settings")
         described += json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     described += [{"name": name, "default": str(port)} for name, port in PORTS.items()]
+    described += [{"name": name, "default": "1"} for name in SCALES.values()]
     run_dir = Settings.from_environment({}).run_dir.relative_to(ROOT)
     found: defaultdict[str, set[str | None]] = defaultdict(set, COTEJO_RUN_DIR={str(run_dir)})
     for setting in described:

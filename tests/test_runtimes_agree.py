@@ -129,6 +129,13 @@ def test_kafka_has_the_same_settings_in_both() -> None:
             assert str(compose["KAFKA_" + name.replace(".", "_").upper()]) == value, name
 
 
+@pytest.mark.parametrize("part", ["zookeeper", "kafka"])
+def test_java_is_told_the_same_in_both(part: str) -> None:
+    native = [word for word in NATIVE[f"program:{part}"]["command"].split() if word.startswith("-X")]
+    compose = compose_environment(part)
+    assert f"{compose['KAFKA_HEAP_OPTS']} {compose['KAFKA_JVM_PERFORMANCE_OPTS']}".split() == native
+
+
 def test_the_servers_are_the_promised_ones() -> None:
     assert {part: COMPOSE[part]["image"] for part in ("zookeeper", "kafka", "mongo")} == {
         "zookeeper": "confluentinc/cp-zookeeper:7.9.2",
