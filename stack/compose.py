@@ -18,6 +18,8 @@ from stack.steps import Steps
 
 LOOK_EVERY_S = 0.5
 LABEL = "com.docker.compose"
+FOREGROUND = "traffic-generator"
+"""Its containers are gone as soon as it ends; it leaves a log file."""
 
 
 class ComposeRuntime:
@@ -56,6 +58,7 @@ class ComposeRuntime:
 
     def stop(self) -> None:
         """Stops and removes the containers; the volumes stay, and the logs as files."""
+        (self.settings.run_dir / "logs").mkdir(parents=True, exist_ok=True)
         for part in self.parts():
             self.settings.log(part.name).write_text(self.read_log(part.name))
         self._run("down", "--remove-orphans")
@@ -98,14 +101,17 @@ class ComposeRuntime:
             )
 
     def show_logs(self, part: str | None, follow: bool) -> None:
-        """Hands over to `docker compose logs`."""
+        """Hands over to `docker compose logs`, but for what ran in the foreground."""
+        if part == FOREGROUND:
+            print(self.read_log(part, 200))
+            return
         arguments = ["logs", *(["--follow"] if follow else []), "--tail", "200" if part else "10"]
         command = self._command(*arguments, *([part] if part else []))
         subprocess.run(command, cwd=ROOT, env=self._environment(), check=False)
 
     def read_log(self, part: str, lines: int | None = None) -> str:
         """The log of a part, or its last lines; what runs in the foreground has a file instead."""
-        if part == "traffic-generator":
+        if part == FOREGROUND:
             return last_lines(self.settings.log(part), lines)
         tail = "all" if lines is None else str(lines)
         command = ["docker", "logs", "--tail", tail, self._container(part)]
