@@ -1,9 +1,6 @@
 """The same seed and run on fresh stacks give the same verdicts and scores."""
 
 import csv
-import shutil
-import tempfile
-from pathlib import Path
 
 from stack.api import Stack
 from tests.support import Probe
@@ -12,9 +9,9 @@ Askings = list[tuple[str, str]]
 Verdicts = dict[str, tuple[str, float]]
 
 
-def _run(run_dir: Path) -> tuple[Askings, Verdicts]:
+def _run() -> tuple[Askings, Verdicts]:
     """What was asked, in order, and how each asking was judged."""
-    with Stack(run_dir) as stack:
+    with Stack() as stack:
         stack.send(TRAFFIC_SEED="7", TRAFFIC_RUN="same", TRAFFIC_TOTAL="150", TRAFFIC_RATE="100")
         with (stack.settings.data_collected() / "same" / "events.csv").open() as file:
             rows = sorted(csv.DictReader(file), key=lambda row: (row["scheduled"], row["message_id"]))
@@ -26,9 +23,6 @@ def _run(run_dir: Path) -> tuple[Askings, Verdicts]:
 
 
 def test_the_same_seed_and_run_on_a_fresh_stack_gives_the_same_verdicts_and_scores() -> None:
-    folders = [Path(tempfile.mkdtemp(prefix="cotejo-")) for _ in range(2)]
-    (asked, verdicts), again = [_run(folder) for folder in folders]
+    asked, verdicts = _run()
     assert len(verdicts) == 150
-    assert (asked, verdicts) == again
-    for folder in folders:
-        shutil.rmtree(folder)
+    assert (asked, verdicts) == _run()
