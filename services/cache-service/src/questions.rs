@@ -32,59 +32,81 @@ impl Handler for Questions {
 
     async fn handle(&self, question: QuestionMessage) -> Result<Vec<Outgoing>, Failure> {
         check_size(&question)?;
-        let message = tokio::select! {
+        let known = tokio::select! {
             // Nothing is lost: what waits for a twin is redelivered.
             () = self.shutdown.cancelled() => return Err(Failure::GiveBack),
-            served = self.known_answer(&question) => match served {
-                Some((answer, source)) => Outgoing::new(&answer.serve(question, source, self.threshold)),
-                None => Outgoing::new(&first_request(question)),
-            },
+            known = self.look_up(&question) => known,
+        };
+        let message = match known {
+            Known::Answer(answer, source) => Outgoing::new(&answer.serve(question, source, self.threshold)),
+            Known::Nothing => Outgoing::new(&first_request(question)),
+            Known::Decided => {
+                debug!("already decided");
+                return Ok(vec![]);
+            }
         };
         debug!(topic = message.topic, "answered");
         Ok(vec![message])
     }
 }
 
+/// What is known of a question before the model is asked.
+enum Known {
+    /// An answer that may serve it, and where that was found.
+    Answer(Answer, Source),
+    /// This very asking has its outcome: it was read again.
+    Decided,
+    /// Nothing: the model has to be asked.
+    Nothing,
+}
+
 impl Questions {
-    /// An earlier answer for the question, or the verdict of its twin; `None`: ask the model.
-    async fn known_answer(&self, question: &QuestionMessage) -> Option<(Answer, Source)> {
+    /// Looks in memory, waits for a twin in flight, or looks in MongoDB.
+    async fn look_up(&self, question: &QuestionMessage) -> Known {
         let deadline = Instant::now() + self.coalesce_timeout;
         let mut remembered = self.answers.look_up(question);
         loop {
             if let Some(answer) = remembered {
-                return Some((answer, Source::Cache));
+                return Known::Answer(answer, Source::Cache);
             }
             match self.in_flight.join(&question.question_id, &question.message_id) {
                 Place::Lead => return self.lead(question).await,
                 Place::Follow(flight) => match timeout_at(deadline, landed(flight)).await {
                     Ok(Landing::Decided(answer)) if answer.best_answer == question.best_answer => {
-                        return Some(((*answer).clone(), Source::Coalesced));
+                        return Known::Answer((*answer).clone(), Source::Coalesced);
                     }
                     // The first to come back leads the next flight, the others follow it.
                     Ok(Landing::Nothing) => remembered = self.answers.in_memory(question),
-                    Ok(Landing::Decided(_)) | Err(_) => return None,
+                    Ok(Landing::Decided(_)) | Err(_) => return Known::Nothing,
                 },
             }
         }
     }
 
-    /// The flight is ours: it goes on to the model unless MongoDB has an answer.
-    async fn lead(&self, question: &QuestionMessage) -> Option<(Answer, Source)> {
+    /// The flight is ours: it goes on to the model unless MongoDB has an answer, or the outcome.
+    async fn lead(&self, question: &QuestionMessage) -> Known {
         let grounded = Grounded {
             in_flight: &self.in_flight,
             question,
         };
         // A verdict may have come between looking in memory and joining.
         if let Some(answer) = self.answers.in_memory(question) {
-            return Some((answer, Source::Cache));
+            return Known::Answer(answer, Source::Cache);
         }
-        let stored = self.stored.answers.get(question.question_id.clone()).await;
+        let (stored, is_decided) = tokio::join!(
+            self.stored.answers.get(question.question_id.clone()),
+            self.stored.decided.get(question.message_id.clone()),
+        );
+        if is_decided {
+            // The job drops what it has judged before: no verdict would ever land this flight.
+            return Known::Decided;
+        }
         if let Some(answer) = self.answers.among_stored(&stored, question) {
-            return Some((answer, Source::Mongodb));
+            return Known::Answer(answer, Source::Mongodb);
         }
         // The verdict will land it.
         std::mem::forget(grounded);
-        None
+        Known::Nothing
     }
 }
 
@@ -159,6 +181,12 @@ mod tests {
     use crate::verdicts;
 
     fn handler(stored: Vec<Answer>) -> Arc<Questions> {
+        handler_after(&[], stored)
+    }
+
+    /// With the askings that have their outcome, and the answers that MongoDB has for any question.
+    fn handler_after(decided: &[&str], stored: Vec<Answer>) -> Arc<Questions> {
+        let decided: HashMap<_, _> = decided.iter().map(|id| (question(id, "q").message_id, true)).collect();
         let threshold = Score::try_from(0.65).unwrap();
         let rule = ReuseRule {
             threshold,
@@ -173,7 +201,10 @@ mod tests {
                     let found: HashMap<_, _> = ids.iter().map(|id| (id.clone(), stored.clone())).collect();
                     async { found }
                 }),
-                decided: Batcher::new(async |_| HashMap::new()),
+                decided: Batcher::new(move |_| {
+                    let decided = decided.clone();
+                    async { decided }
+                }),
             },
             threshold,
             coalesce_timeout: timeout,
@@ -262,6 +293,16 @@ mod tests {
         let handler = handler(vec![]);
         sent(ask(&handler, "m0").await);
         assert_eq!(sent(ask(&handler, "m1").await).topic, LlmRequest::TOPIC);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_asking_that_has_its_outcome_asks_for_nothing_and_holds_up_no_twin() {
+        let handler = handler_after(&["m0"], vec![]);
+        let (again, twin) = (ask(&handler, "m0"), ask(&handler, "m1"));
+        assert!(again.await.unwrap().unwrap().is_empty());
+        settle().await;
+        assert!(twin.is_finished());
+        assert_eq!(sent(twin.await).topic, LlmRequest::TOPIC);
     }
 
     #[tokio::test(start_paused = true)]
