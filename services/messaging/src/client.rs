@@ -97,6 +97,8 @@ impl KafkaConfig {
         }
         // A broker that restarts is back within seconds: look again soon.
         client.set("reconnect.backoff.max.ms", "2000");
+        // A broker that has just started may say that it has no such topic; it would be taken at its word until then.
+        client.set("topic.metadata.refresh.interval.ms", "5000");
         client.set("receive.message.max.bytes", "100000000");
         client.set("message.max.bytes", (MAX_DEAD_LETTER_BYTES + 4096).to_string());
         client
@@ -123,7 +125,6 @@ impl KafkaConfig {
             ("fetch.queue.backoff.ms", "10"),
             ("queued.min.messages", "2000"),
             ("queued.max.messages.kbytes", "16384"),
-            ("topic.metadata.refresh.interval.ms", "30000"),
         ] {
             consumer.set(key, value);
         }

@@ -10,7 +10,7 @@ use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use tracing::warn;
 
-use crate::client::{KafkaConfig, LogContext};
+use crate::client::{KafkaConfig, LogContext, is_news};
 use crate::topic::{MAX_RECORD_BYTES, Message};
 use crate::topic_id::topic_id;
 use crate::wait::until_ok;
@@ -122,7 +122,9 @@ impl Producer {
                 return Err(error);
             }
             // Perhaps it was written after all: consumers drop repeats by message_id.
-            warn!(server = "Kafka", place = &*self.place, topic = record.topic, %error, "not delivered, sending again");
+            if is_news(&error) {
+                warn!(server = "Kafka", place = &*self.place, topic = record.topic, %error, "not delivered, sending again");
+            }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
