@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use tracing::{info, warn};
 
@@ -45,9 +45,15 @@ impl ConsumerContext for Assignment {
         }
     }
 
-    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(partitions) => info!(partitions = partitions.count(), "partitions assigned"),
+            Rebalance::Assign(partitions) => {
+                info!(partitions = partitions.count(), "partitions assigned");
+                // One that was paused, lost and is ours again would still be paused.
+                if let Err(error) = consumer.resume(partitions) {
+                    warn!(%error, "resuming");
+                }
+            }
             Rebalance::Revoke(partitions) => info!(partitions = partitions.count(), "partitions revoked"),
             Rebalance::Error(error) => warn!(%error, "rebalancing"),
         }

@@ -97,8 +97,9 @@ impl KafkaConfig {
         }
         // A broker that restarts is back within seconds: look again soon.
         client.set("reconnect.backoff.max.ms", "2000");
-        // A broker that has just started may say that it has no such topic; it would be taken at its word until then.
+        // A broker that has just started may say that it has no such topic: ask again soon, and believe it when it has.
         client.set("topic.metadata.refresh.interval.ms", "5000");
+        client.set("topic.metadata.propagation.max.ms", "0");
         client.set("receive.message.max.bytes", "100000000");
         client.set("message.max.bytes", (MAX_DEAD_LETTER_BYTES + 4096).to_string());
         client

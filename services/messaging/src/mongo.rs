@@ -55,6 +55,16 @@ impl MongoConfig {
     /// # Errors
     /// A connection string that cannot be used.
     pub async fn connect(&self, service: &str) -> anyhow::Result<Mongo> {
+        let mongo = self.client(service).await?;
+        mongo.until_ok(|| mongo.database.run_command(doc! { "ping": 1 })).await;
+        Ok(mongo)
+    }
+
+    /// A client that connects when it is used.
+    ///
+    /// # Errors
+    /// A connection string that cannot be used.
+    pub async fn client(&self, service: &str) -> anyhow::Result<Mongo> {
         let mut options = ClientOptions::parse(self.mongodb_uri.expose()).await?;
         options.app_name = Some(service.to_owned());
         options.server_selection_timeout = Some(Duration::from_secs(5));
@@ -72,9 +82,7 @@ impl MongoConfig {
             .collect::<Vec<_>>()
             .join(",");
         let database = Client::with_options(options)?.database(&self.mongodb_database);
-        let mongo = Mongo { database, place };
-        mongo.until_ok(|| mongo.database.run_command(doc! { "ping": 1 })).await;
-        Ok(mongo)
+        Ok(Mongo { database, place })
     }
 }
 

@@ -14,9 +14,9 @@ const REMIND_AFTER: Duration = Duration::from_secs(30);
 
 /// Repeats `attempt` until it succeeds, however long that takes.
 ///
-/// The first failure is logged at once, with what is awaited and where; later ones, of this
-/// task or another, once in half a minute; and the recovery, so that the log tells how long
-/// it took.
+/// A failure is logged with what is awaited and where, but of all tasks of the process that miss
+/// the same server only one speaks, once in half a minute. It also logs the recovery, so that
+/// the log tells how long that took.
 /// To stop waiting, drop the future.
 pub async fn until_ok<T, E: Display, F: Future<Output = Result<T, E>>>(
     server: &str,

@@ -179,7 +179,7 @@ impl Worker {
                     Ok(record) => {
                         waiting.push(self.take(record.detach()));
                         if flow == Flow::Paused {
-                            // Of a partition assigned since: it starts unpaused.
+                            // Of a partition assigned since: it starts resumed.
                             self.pause()?;
                         }
                     }

@@ -18,6 +18,7 @@ use messaging::pace::Pace;
 use messaging::producer::{Outgoing, Producer};
 use messaging::topic::{DEAD_LETTERS, Message as _, topics};
 use messaging::worker::Worker;
+use rdkafka::bindings::rd_kafka_resp_err_t as RDKafkaRespErr;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, StreamConsumer};
 use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::mocking::MockCluster;
@@ -30,13 +31,17 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Kafka {
-    _cluster: MockCluster<'static, DefaultProducerContext>,
+    cluster: MockCluster<'static, DefaultProducerContext>,
     config: KafkaConfig,
     producer: Producer,
 }
 
 impl Kafka {
     fn start() -> Self {
+        Self::with_partitions(1)
+    }
+
+    fn with_partitions(partitions: i32) -> Self {
         #[derive(Parser)]
         struct Settings {
             #[command(flatten)]
@@ -44,14 +49,14 @@ impl Kafka {
         }
         let cluster = MockCluster::new(1).unwrap();
         for topic in topics() {
-            cluster.create_topic(topic.name, 1, 1).unwrap();
+            cluster.create_topic(topic.name, partitions, 1).unwrap();
         }
         cluster.create_topic(DEAD_LETTERS, 1, 1).unwrap();
         let mut config = Settings::parse_from(["test"]).kafka;
         config.kafka_bootstrap_servers = cluster.bootstrap_servers();
         let producer = Producer::new(&config).unwrap();
         Self {
-            _cluster: cluster,
+            cluster,
             config,
             producer,
         }
@@ -82,7 +87,7 @@ impl Kafka {
 
 fn request(id: usize) -> LlmRequest {
     serde_json::from_value(serde_json::json!({
-        "message_id": format!("m{id}"), "trace_id": "t", "question_id": "q", "title": "Why?", "content": "",
+        "message_id": format!("m{id}"), "trace_id": "t", "question_id": format!("q{id}"), "title": "Why?", "content": "",
         "prompt": "", "best_answer": "Because.", "attempts": 1, "created_at": "2026-01-01T00:00:00Z",
     }))
     .unwrap()
@@ -397,4 +402,45 @@ async fn a_key_lands_on_the_partition_where_javas_clients_put_it() {
         };
         assert_eq!(producer.send(&record).await.unwrap().partition, partition, "{key}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_is_lost_while_it_is_paused_is_read_when_it_comes_back() {
+    let kafka = Kafka::with_partitions(2);
+    kafka.ask(0..200).await;
+    let (stays, leaves) = (Gated::new(200), Gated::new(200));
+    let (stop_first, stop_second) = (CancellationToken::new(), CancellationToken::new());
+    let first = tokio::spawn(kafka.worker().run_each(stays.clone(), 8, stop_first.clone()));
+    stays.until_started(8).await;
+    // A full window pauses after a second.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let second = tokio::spawn(kafka.worker().run_each(leaves.clone(), 8, stop_second.clone()));
+    leaves.until_started(1).await;
+    (0..200).for_each(|id| stays.open(id));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(stays.finished.lock().unwrap().len() < 200, "the other has its part");
+    stop_second.cancel();
+    second.await.unwrap().unwrap();
+    stays.until_finished(200).await;
+    stop_first.cancel();
+    first.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_a_broker_did_not_know_for_a_moment_is_written_again_soon() {
+    let kafka = Kafka::start();
+    kafka.ask(0..1).await;
+    // One that has just been made may well be unknown, and is not given up: this one is older than that.
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    let says = |error| kafka.cluster.topic_error(LlmRequest::TOPIC, error).unwrap();
+    says(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    let topics = timeout(
+        Duration::from_millis(100),
+        kafka.producer.wait_for_topics(&[LlmRequest::TOPIC]),
+    );
+    assert!(topics.await.is_err(), "the producer heard that there is no such topic");
+    says(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    timeout(Duration::from_secs(15), kafka.ask(1..2))
+        .await
+        .expect("it asked again");
 }
