@@ -36,21 +36,27 @@ impl Answers {
 
     /// The answer in memory that may serve `question`; counted as a look-up.
     pub fn look_up(&self, question: &QuestionMessage) -> Option<Answer> {
-        let known = self.memory().answers.get(&question.question_id).is_some();
-        let reusable = self.in_memory(question);
-        count("memory", known, reusable.is_some());
+        let (is_known, reusable) = self.recall(question);
+        count("memory", is_known, reusable.is_some());
         reusable
     }
 
     /// The answer in memory that may serve `question`; a stale one is forgotten.
     pub fn in_memory(&self, question: &QuestionMessage) -> Option<Answer> {
+        self.recall(question).1
+    }
+
+    /// Whether there is an answer in memory, and the same if it may serve `question`.
+    fn recall(&self, question: &QuestionMessage) -> (bool, Option<Answer>) {
         let mut memory = self.memory();
-        let found = memory.answers.get(&question.question_id).cloned()?;
+        let Some(found) = memory.answers.get(&question.question_id).cloned() else {
+            return (false, None);
+        };
         let reusable = self.newest_reusable(&memory, std::slice::from_ref(&found), question);
         if reusable.is_none() {
             memory.forget(&question.question_id);
         }
-        reusable
+        (true, reusable)
     }
 
     /// The newest of the answers that MongoDB holds that may serve `question`; memory keeps it.

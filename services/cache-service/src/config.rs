@@ -17,7 +17,8 @@ pub struct Config {
     /// Which answer leaves the memory cache when it is full.
     #[arg(long, env, value_enum, default_value_t = Policy::Lru)]
     pub cache_policy: Policy,
-    /// Most answers kept in memory, up to 10000000; 0 keeps none.
+    /// Most answers kept in memory, up to 10000000, of up to 16 KiB each; 0 keeps none. In containers,
+    /// CACHE_MEMORY (512m) bounds them.
     #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(..=10_000_000))]
     pub cache_size: u32,
     /// How long after its verdict an answer may be reused, such as 30m or 24h.

@@ -77,7 +77,7 @@ impl Questions {
                     }
                     // The first to come back leads the next flight, the others follow it.
                     Ok(Landing::Nothing) => remembered = self.answers.in_memory(question),
-                    Ok(Landing::Decided(_)) | Err(_) => return Known::Nothing,
+                    Ok(Landing::Decided(_)) | Err(_) => return self.in_mongodb(question).await,
                 },
             }
         }
@@ -93,20 +93,27 @@ impl Questions {
         if let Some(answer) = self.answers.in_memory(question) {
             return Known::Answer(answer, Source::Cache);
         }
+        let known = self.in_mongodb(question).await;
+        if let Known::Nothing = known {
+            // The verdict will land it.
+            std::mem::forget(grounded);
+        }
+        known
+    }
+
+    async fn in_mongodb(&self, question: &QuestionMessage) -> Known {
         let (stored, is_decided) = tokio::join!(
             self.stored.answers.get(question.question_id.clone()),
             self.stored.decided.get(question.message_id.clone()),
         );
         if is_decided {
-            // The job drops what it has judged before: no verdict would ever land this flight.
+            // The job drops what it has judged before: no verdict would ever land its flight.
             return Known::Decided;
         }
-        if let Some(answer) = self.answers.among_stored(&stored, question) {
-            return Known::Answer(answer, Source::Mongodb);
+        match self.answers.among_stored(&stored, question) {
+            Some(answer) => Known::Answer(answer, Source::Mongodb),
+            None => Known::Nothing,
         }
-        // The verdict will land it.
-        std::mem::forget(grounded);
-        Known::Nothing
     }
 }
 
@@ -303,6 +310,13 @@ mod tests {
         settle().await;
         assert!(twin.is_finished());
         assert_eq!(sent(twin.await).topic, LlmRequest::TOPIC);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_asking_that_has_its_outcome_asks_for_nothing_though_it_waited_too_long_for_a_twin() {
+        let handler = handler_after(&["m1"], vec![]);
+        sent(ask(&handler, "m0").await);
+        assert!(ask(&handler, "m1").await.unwrap().unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -33,10 +33,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let store = tokio::select! {
-        mongo = config.common.mongo.connect(SERVICE) => Store::open(mongo?).await,
-        () = shutdown.cancelled() => return Ok(()),
-    };
+    let store = Store::new(config.common.mongo.client(SERVICE).await?);
     if config.command == Some(Command::RebuildMetrics) {
         let metrics = tokio::select! {
             metrics = store.rebuild_metrics() => metrics,
@@ -53,6 +50,10 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         shutdown.clone(),
     )
     .await?;
+    tokio::select! {
+        () = store.prepare() => {}
+        () = shutdown.cancelled() => return Ok(()),
+    }
     let recorder = Recorder::new(store, Producer::new(&config.common.kafka)?);
     let pace = Pace::batches(config.batch_size, config.batch_wait);
     Worker::of_several_topics(SERVICE, SERVICE, &config.common.kafka)?

@@ -24,25 +24,27 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the collections and makes sure of the index that cache-service looks answers up by.
-    pub async fn open(mongo: Mongo) -> Self {
+    /// The collections of a database; nothing is asked of it yet.
+    pub fn new(mongo: Mongo) -> Self {
         let (results, metrics) = (
             mongo.database.collection("results"),
             mongo.database.collection("metrics"),
         );
-        let store = Self {
+        Self {
             mongo,
             results,
             metrics,
-        };
+        }
+    }
+
+    /// Makes sure of the index that cache-service looks answers up by.
+    pub async fn prepare(&self) {
         let by_question = IndexModel::builder()
             .keys(doc! { "question_id": 1, "source": 1 })
             .build();
-        store
-            .mongo
-            .until_ok(|| store.results.create_index(by_question.clone()))
+        self.mongo
+            .until_ok(|| self.results.create_index(by_question.clone()))
             .await;
-        store
     }
 
     /// Inserts what is not there yet and returns, for each result, whether the stored document
