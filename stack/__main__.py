@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from stack.outcomes import Summary
-from stack.runtime import Runtime, choose_runtime, in_order
+from stack.runtime import Runtime, choose_runtime, end, in_order
 from stack.runtimes import runtime_of
 from stack.settings import ROOT, Settings, StackError
 from stack.steps import Steps
@@ -132,7 +132,11 @@ def _send(runtime: Runtime, settings: Settings) -> None:
 
 
 def _run(runtime: Runtime, part: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
-    code = runtime.popen(part, arguments, environment or {}).wait()
+    process = runtime.popen(part, arguments, environment or {})
+    try:
+        code = process.wait()
+    finally:
+        end(process)
     if code != 0:
         raise StackError(f"{part} failed (exit code {code})")
 

@@ -82,7 +82,9 @@ class Stack:
         """Starts what does not run, and returns when questions can be asked."""
         if self._guard is None:
             guard = [sys.executable, "-m", "stack.guard", RUNTIME, str(self.run_dir)]
-            self._guard = subprocess.Popen(guard, cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True)
+            self._guard = subprocess.Popen(
+                guard, cwd=ROOT, env=self.settings.environment, stdin=subprocess.PIPE, start_new_session=True
+            )
         self.wait_ready()
 
     def wait_ready(self) -> None:

@@ -1,7 +1,7 @@
 """Settings are checked before anything starts: a wrong one is told at once, and not when its part comes up."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flink_job.config import Config, InvalidSettingError
 from stack.settings import ROOT, StackError
@@ -10,11 +10,15 @@ PROGRAMS = ("create-topics", "traffic-generator", "cache-service", "llm-consumer
 """Our own compiled programs; each knows what its settings may be."""
 
 
-def check_settings(environment: Mapping[str, str]) -> None:
-    """Raises StackError with the words of the first program that cannot use a setting."""
+def check_settings(environment: Mapping[str, str], command: Callable[[str], list[str]]) -> None:
+    """Raises StackError with the words of the first program that cannot use a setting.
+
+    `command` tells how to have a program print its settings.
+    """
     for program in PROGRAMS:
-        command = [f"target/release/{program}", "--print-settings"]
-        checked = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        checked = subprocess.run(
+            command(program), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
         if checked.returncode != 0:
             raise StackError(f"{program} cannot use a setting. It says:\n{checked.stderr.strip()}")
     try:

@@ -10,9 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from stack import doctor
 from stack.bring_up import Watch
+from stack.checks import check_settings
 from stack.logs import last_lines
-from stack.runtime import ONE_SHOTS, PORT_OF, Part, forget, remember, service_and_copy
+from stack.runtime import ONE_SHOTS, PORT_OF, Part, end, forget, remember, service_and_copy
 from stack.settings import ROOT, Settings, StackError
 from stack.steps import Steps
 
@@ -44,12 +46,15 @@ class ComposeRuntime:
         # Else the engine makes it, and it belongs to root.
         self.settings.data_collected().mkdir(parents=True, exist_ok=True)
         was_up = self.is_up()
+        if not was_up:
+            doctor.check(*doctor.ports(self.settings))
         try:
             self._build(steps)
+            if not was_up:
+                check_settings(self._environment(), self._print_settings)
             self._up(steps)
         except BaseException:
-            if not was_up:
-                self.stop()
+            self._keep_logs() if was_up else self.stop()
             raise
         remember(self.settings, "compose")
 
@@ -58,9 +63,7 @@ class ComposeRuntime:
 
     def stop(self) -> None:
         """Stops and removes the containers; the volumes stay, and the logs as files."""
-        (self.settings.run_dir / "logs").mkdir(parents=True, exist_ok=True)
-        for part in self.parts():
-            self.settings.log(part.name).write_text(self.read_log(part.name))
+        self._keep_logs()
         self._run("down", "--remove-orphans")
         forget(self.settings)
 
@@ -98,6 +101,7 @@ class ComposeRuntime:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                start_new_session=True,
             )
 
     def show_logs(self, part: str | None, follow: bool) -> None:
@@ -140,13 +144,25 @@ class ComposeRuntime:
         while self.parts():
             self._run("down", "--remove-orphans", "--timeout", "0")
 
+    def _keep_logs(self) -> None:
+        (self.settings.run_dir / "logs").mkdir(parents=True, exist_ok=True)
+        for part in self.parts():
+            self.settings.log(part.name).write_text(self.read_log(part.name))
+
+    def _print_settings(self, program: str) -> list[str]:
+        service = "topics" if program == "create-topics" else program
+        return self._command("run", "--rm", "--no-deps", "--no-TTY", service, "--print-settings")
+
     def _build(self, steps: Steps) -> None:
         steps.begin("images")
         with self._start("build", self._command("build")) as build:
-            while build.poll() is None:
-                steps.note("images", last_lines(self.settings.log("build")))
-                steps.tick()
-                time.sleep(LOOK_EVERY_S)
+            try:
+                while build.poll() is None:
+                    steps.note("images", last_lines(self.settings.log("build")))
+                    steps.tick()
+                    time.sleep(LOOK_EVERY_S)
+            finally:
+                end(build)
         if build.returncode != 0:
             steps.failed("images")
             raise StackError(self._said("The images cannot be built", "build"))
@@ -162,7 +178,7 @@ class ComposeRuntime:
                     watch.look(part for part in self.parts() if part.running or part.started > begun)
                     time.sleep(LOOK_EVERY_S)
             finally:
-                up.terminate()
+                end(up)
         watch.look(self.parts())
         if up.returncode != 0:
             raise StackError(self._said("The containers do not start", "compose"))
@@ -170,7 +186,13 @@ class ComposeRuntime:
     def _start(self, name: str, command: Sequence[str]) -> "subprocess.Popen[bytes]":
         with self.settings.log(name).open("wb") as log:
             return subprocess.Popen(
-                command, cwd=ROOT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                cwd=ROOT,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def _said(self, complaint: str, name: str) -> str:

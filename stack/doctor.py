@@ -140,6 +140,12 @@ def missing(findings: Iterator[Finding]) -> list[str]:
     return [f"{finding.name}: {finding.found}; {finding.remedy}" for finding in findings if finding.remedy]
 
 
+def check(*findings: Finding) -> None:
+    """Raises StackError where a stack cannot start."""
+    if problems := missing(iter(findings)):
+        raise StackError("The stack cannot start here:\n  " + "\n  ".join(dict.fromkeys(problems)))
+
+
 def main() -> None:
     """Prints what was looked at; the exit code is 1 where something has to be mended."""
     settings = Settings.from_environment()

@@ -52,8 +52,8 @@ class NativeRuntime:
             bring_up(self, steps)
             return
         self.kill_all()
-        check_settings(self.environment())
-        self._check_place()
+        check_settings(self.environment(), lambda program: [f"target/release/{program}", "--print-settings"])
+        doctor.check(doctor.writable(self.settings), *doctor.room(self.settings), *doctor.ports(self.settings))
         self._write_configuration()
         try:
             self._launch()
@@ -67,7 +67,7 @@ class NativeRuntime:
         """Raises StackError where a setting is not the one that the stack was started with."""
         services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
         names = {name for service in services for name in service.get("environment", {})}
-        names |= {*PORTS, *SCALES.values()}
+        names |= {*PORTS, *SCALES.values(), "QUESTIONS_FILE"}
         running, wanted = psutil.Process(self._supervisor().getPID()).environ(), self.environment()
         changed = sorted(name for name in names if running.get(name) != wanted.get(name))
         if changed := [name for name in changed if not name.startswith("TRAFFIC_")]:
@@ -113,7 +113,13 @@ class NativeRuntime:
         with self.settings.log(part).open("ab") as log:
             output = log if quiet else None
             return subprocess.Popen(
-                command, cwd=ROOT, env=known | own, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command,
+                cwd=ROOT,
+                env=known | own,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
 
     def show_logs(self, part: str | None, follow: bool) -> None:
@@ -160,11 +166,6 @@ class NativeRuntime:
     def _supervisor(self) -> Any:  # noqa: ANN401 - its methods are known at run time only
         socket = f"unix://{self._folder}/supervisor.sock"
         return ServerProxy("http://127.0.0.1", SupervisorTransport(serverurl=socket)).supervisor
-
-    def _check_place(self) -> None:
-        findings = [doctor.writable(self.settings), *doctor.room(self.settings), *doctor.ports(self.settings)]
-        if problems := doctor.missing(iter(findings)):
-            raise StackError("The stack cannot start here:\n  " + "\n  ".join(dict.fromkeys(problems)))
 
     def _write_configuration(self) -> None:
         for folder in ("conf", "data", "logs"):

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -105,7 +107,7 @@ class Runtime(Protocol):
         """Starts a part once more, in the foreground.
 
         It is the part's own command with `arguments` after it, in the part's own environment
-        with `environment` over it. A quiet one writes to its log.
+        with `environment` over it. A quiet one writes to its log. To stop it, `end` it.
         """
 
     def show_logs(self, part: str | None, follow: bool) -> None:
@@ -125,6 +127,17 @@ class Runtime(Protocol):
 
     def kill_all(self) -> None:
         """Ends every process of the stack at once."""
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Asks a process to end that leads a session of its own, and waits until it has.
+
+    The whole session is asked: Docker's older command lines do not hand a SIGTERM on to Compose.
+    """
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+    process.wait()
 
 
 def choose_runtime(settings: Settings) -> str:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from stack.logs import last_lines
 from stack.outcomes import DeadLetters, EventLog, Follower, Summary, results, summarise
-from stack.runtime import Runtime
+from stack.runtime import Runtime, end
 from stack.settings import Settings, StackError
 
 LOOK_EVERY_S = 0.2
@@ -36,8 +36,7 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
             with _Bar(console, folder) as bar:
                 _follow(generator, follower, bar, settings)
         finally:
-            generator.terminate()
-            generator.wait()
+            end(generator)
     return summarise(folder, stored, follower.dead)
 
 
@@ -75,7 +74,7 @@ def _stuck(follower: Follower, settings: Settings) -> str:
     return (
         f"No outcome for {settings.patience_s} s: {waiting} of {follower.asked} questions are pending, "
         f"among them {', '.join(follower.pending)}.\n"
-        f"Look at `make status`, at {settings.url('FLINK_PORT')}, and at the logs in {settings.run_dir / 'logs'}"
+        f"Look at `make status`, at {settings.url('FLINK_PORT')}, and at `make logs SERVICE=…`."
     )
 
 

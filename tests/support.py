@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from pymongo import MongoClient
 
+from stack.api import Stack
 from stack.outcomes import DeadLetters
+from stack.runtime import Part
 from stack.settings import ROOT
 
 Document = dict[str, Any]
 Origin = tuple[str, int, int]
 """Topic, partition and offset of a record."""
 PATIENCE_S = 60.0
+BACK_AFTER_S = 120.0
 
 EXAMPLES = ROOT / "contracts" / "examples"
 MESSAGES: dict[str, str] = {
@@ -213,6 +216,21 @@ def eventually(condition: Callable[[], bool], what: str, patience_s: float = PAT
     while not condition():
         assert time.monotonic() < deadline, f"there should be {what} by now"
         time.sleep(0.1)
+
+
+def kill_and_wait(stack: Stack, name: str) -> None:
+    """Kills the main process of a part and waits until there is another that is ready."""
+
+    def part() -> Part:
+        return next(part for part in stack.runtime.parts() if part.name == name)
+
+    def is_back() -> bool:
+        now = part()
+        return now.pid not in (0, before) and stack.runtime.is_ready(now)
+
+    before = part().pid
+    stack.runtime.kill_part(name)
+    eventually(is_back, f"a new {name}", BACK_AFTER_S)
 
 
 def sum_up(results: list[Document]) -> Document:

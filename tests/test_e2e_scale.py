@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from stack.api import Stack
 from stack.settings import SCALES
-from tests.support import READERS, Probe, eventually
+from tests.support import READERS, Probe, eventually, kill_and_wait
 
 COPIES = {"cache-service": 2, "llm-consumer": 3, "storage-service": 2, "taskmanager": 2}
 GROUPS = sorted({group for group in READERS.values() if group != "flink_job"})
@@ -76,16 +76,20 @@ def test_every_copy_has_its_part_of_the_work(stack: Stack) -> None:
 
 
 def test_a_copy_that_is_killed_leaves_nothing_undone(stack: Stack, probe: Probe) -> None:
-    before = len(probe.results())
-    killed = [f"{part}-{copies}" for part, copies in COPIES.items()]
+    before, last = len(probe.results()), [f"{part}-{copies}" for part, copies in COPIES.items()]
+    back: list[str] = []
 
     def kill_each() -> None:
-        for name in killed:
-            stack.runtime.kill_part(name)
+        for name in last:
+            kill_and_wait(stack, name)
+            back.append(name)
 
     killer = threading.Timer(2, kill_each)
     killer.start()
-    summary = stack.send(TRAFFIC_TOTAL="300", TRAFFIC_RATE="30")
-    killer.join()
+    try:
+        summary = stack.send(TRAFFIC_TOTAL="300", TRAFFIC_RATE="30")
+    finally:
+        killer.join()
+    assert back == last
     assert summary.asked == summary.verdicts.total() == len(probe.results()) - before == 300
     eventually(probe.metrics_equal_the_results, "metrics that equal the results")

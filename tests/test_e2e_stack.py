@@ -1,5 +1,7 @@
 """A stack leaves nothing behind, however it ends."""
 
+import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stack.api import Stack
+from stack.api import Stack, free_ports
 from stack.native import COOKIE
+from stack.runtime import end
 from stack.settings import ROOT, StackError
 from tests.support import eventually
 
@@ -30,6 +33,31 @@ def test_a_part_that_fails_ends_the_start_with_its_own_words(tmp_path: Path) -> 
     assert str(file) in str(error.value)
     assert _what_runs(stack) == []
     stack.clean()
+
+
+def test_a_setting_or_a_port_that_cannot_be_used_ends_the_start_and_is_named() -> None:
+    stack = Stack(env={"TRAFFIC_RATE": "-1"})
+    with pytest.raises(StackError, match=r"traffic-generator cannot use a setting(.|\n)*'-1'(.|\n)*TRAFFIC_RATE"):
+        stack.start()
+    assert _what_runs(stack) == []
+    stack.clean()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        stack = Stack(ports=free_ports() | {"KAFKA_PORT": port})
+        with pytest.raises(StackError, match=f"KAFKA_PORT: {port} is in use"):
+            stack.start()
+    assert _what_runs(stack) == []
+    stack.clean()
+
+
+def test_a_run_that_is_stopped_early_ends_at_once_and_what_it_sent_is_on_record(stack: Stack) -> None:
+    run = stack.settings.data_collected() / "stopped"
+    traffic = {"TRAFFIC_RUN": run.name, "TRAFFIC_TOTAL": "100000", "TRAFFIC_RATE": "20"}
+    generator = stack.runtime.popen("traffic-generator", environment=traffic, quiet=True)
+    eventually(lambda: (run / "events.csv").exists() and "," in (run / "events.csv").read_text(), "an event")
+    end(generator)
+    record = json.loads((run / "run.json").read_text())
+    assert record["state"] == "interrupted"
 
 
 def test_a_stack_whose_owner_is_killed_ends() -> None:

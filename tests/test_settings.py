@@ -11,6 +11,7 @@ import pytest
 
 from stack.api import free_ports
 from stack.checks import PROGRAMS
+from stack.runtime import SERVICES
 from stack.settings import ROOT
 
 OWN_MOUNTS = ("unshare", "--map-root-user", "--mount")
@@ -72,11 +73,12 @@ def test_a_port_in_use_starts_nothing(tmp_path: Path) -> None:
     assert f"KAFKA_PORT: {port} is in use; free port {port}, or choose another: KAFKA_PORT=…" in result.stderr
 
 
-def test_a_service_whose_port_is_in_use_ends_and_names_it() -> None:
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_whose_port_is_in_use_ends_and_names_it(service: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         result = subprocess.run(
-            [ROOT / "target/release/llm-consumer"],
+            [ROOT / "target/release" / service],
             env={"HTTP_ADDRESS": address},
             capture_output=True,
             text=True,
