@@ -83,7 +83,8 @@ def bring_up(stack: Startable, steps: Steps) -> None:
     """Runs the one-shots in their order, and returns when questions can be asked.
 
     The order is for comfort: each part waits by itself for what it needs.
-    Raises StackError, with the end of its log, for a part that cannot start.
+    Raises StackError for a stack that is stopped meanwhile, and, with the end of its log, for a part
+    that cannot start.
     """
     watch = Watch(stack, steps)
     to_do = deque(part.name for part in in_order(stack.parts()) if _has_to_run(part))
@@ -93,6 +94,8 @@ def bring_up(stack: Startable, steps: Steps) -> None:
         if to_do and not watch.has_started(to_do[0]):
             stack.start_part(to_do[0])
         parts = [part for part in stack.parts() if part.name not in list(to_do)[1:]]
+        if not parts:
+            raise StackError("The stack was stopped while it started.")
         watch.look(parts)
         if not to_do and watch.ready >= {part.name for part in parts}:
             return

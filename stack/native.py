@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from http.client import HTTPException
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
@@ -29,6 +31,10 @@ COOKIE = "COTEJO_STACK"
 """Marks every process of a stack, and what those start in turn, with the stack's folder."""
 
 
+class _NotRunningError(StackError):
+    """No supervisor answers, or it is shutting down."""
+
+
 class NativeRuntime:
     """Runs a stack under a supervisord of its own."""
 
@@ -40,8 +46,8 @@ class NativeRuntime:
     def is_up(self) -> bool:
         """Whether this stack's supervisor answers."""
         try:
-            return bool(self._supervisor().getState())
-        except OSError:
+            return bool(self._ask("getState"))
+        except _NotRunningError:
             return False
 
     def start(self, steps: Steps) -> None:
@@ -68,16 +74,16 @@ class NativeRuntime:
         services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
         names = {name for service in services for name in service.get("environment", {})}
         names |= {*PORTS, *SCALES.values(), "QUESTIONS_FILE"}
-        running, wanted = psutil.Process(self._supervisor().getPID()).environ(), self.environment()
+        running, wanted = psutil.Process(self._ask("getPID")).environ(), self.environment()
         changed = sorted(name for name in names if running.get(name) != wanted.get(name))
         if changed := [name for name in changed if not name.startswith("TRAFFIC_")]:
             raise StackError(f"The stack runs with another {', '.join(changed)}; set the same, or `make down` first.")
 
     def stop(self) -> None:
         """Stops the stack, in the opposite order of its start, and leaves no process behind."""
-        if self.is_up():
-            supervisor = psutil.Process(self._supervisor().getPID())
-            self._supervisor().shutdown()
+        with suppress(_NotRunningError, psutil.NoSuchProcess):
+            supervisor = psutil.Process(self._ask("getPID"))
+            self._ask("shutdown")
             psutil.wait_procs([supervisor], timeout=90)
         self.kill_all()
         forget(self.settings)
@@ -89,9 +95,10 @@ class NativeRuntime:
 
     def parts(self) -> list[Part]:
         """Every program of the supervisor."""
-        if not self.is_up():
+        try:
+            infos = self._ask("getAllProcessInfo")
+        except _NotRunningError:
             return []
-        infos = self._supervisor().getAllProcessInfo()
         parts = [self._part(info) for info in infos if info["name"] != "traffic-generator"]
         return [part for part in parts if part.name != "mongo" or self.settings.own_mongodb]
 
@@ -155,7 +162,8 @@ class NativeRuntime:
             if not (processes := self._processes()):
                 return
             for process in processes:
-                process.kill()
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
             psutil.wait_procs(processes, timeout=5)
         raise StackError(f"These processes cannot be killed: {[process.pid for process in self._processes()]}")
 
@@ -163,9 +171,17 @@ class NativeRuntime:
         found = psutil.process_iter(["environ"])
         return [process for process in found if (process.info["environ"] or {}).get(COOKIE) == str(self._folder)]
 
-    def _supervisor(self) -> Any:  # noqa: ANN401 - its methods are known at run time only
+    def _ask(self, method: str, *arguments: str | bool) -> Any:  # noqa: ANN401 - each method has its own answer
         socket = f"unix://{self._folder}/supervisor.sock"
-        return ServerProxy("http://127.0.0.1", SupervisorTransport(serverurl=socket)).supervisor
+        proxy = ServerProxy("http://127.0.0.1", SupervisorTransport(serverurl=socket))
+        try:
+            return getattr(proxy.supervisor, method)(*arguments)
+        except (OSError, HTTPException) as error:
+            raise _NotRunningError(f"The stack in {self._folder} does not run.") from error
+        except Fault as fault:
+            if fault.faultCode != Faults.SHUTDOWN_STATE:
+                raise
+            raise _NotRunningError(f"The stack in {self._folder} is being stopped.") from fault
 
     def _write_configuration(self) -> None:
         for folder in ("conf", "data", "logs"):
@@ -213,7 +229,7 @@ class NativeRuntime:
     def start_part(self, name: str) -> None:
         """Starts one part and does not wait for it."""
         try:
-            self._supervisor().startProcess(name, False)
+            self._ask("startProcess", name, False)
         except Fault as fault:
             if fault.faultCode != Faults.ALREADY_STARTED:
                 raise StackError(f"{name} cannot start: {fault.faultString}") from fault
@@ -221,7 +237,7 @@ class NativeRuntime:
     def stop_part(self, name: str) -> None:
         """Stops one part and returns when it has ended."""
         try:
-            self._supervisor().stopProcess(name)
+            self._ask("stopProcess", name)
         except Fault as fault:
             raise StackError(f"{name} cannot stop: {fault.faultString}") from fault
 

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -58,6 +59,18 @@ def test_a_run_that_is_stopped_early_ends_at_once_and_what_it_sent_is_on_record(
     end(generator)
     record = json.loads((run / "run.json").read_text())
     assert record["state"] == "interrupted"
+
+
+def test_a_start_that_is_stopped_from_outside_ends_and_leaves_nothing() -> None:
+    stack = Stack()
+    with ThreadPoolExecutor() as pool:
+        start = pool.submit(stack.start)
+        eventually(stack.runtime.is_up, "a part that runs")
+        stack.runtime.stop()
+        with pytest.raises(StackError):
+            start.result()
+    assert _what_runs(stack) == []
+    stack.clean()
 
 
 def test_a_stack_whose_owner_is_killed_ends() -> None:
