@@ -100,6 +100,8 @@ impl KafkaConfig {
         // A broker that has just started may say that it has no such topic: ask again soon, and believe it when it has.
         client.set("topic.metadata.refresh.interval.ms", "5000");
         client.set("topic.metadata.propagation.max.ms", "0");
+        // By default three of those intervals: the first record to a topic would then wait for up to a second.
+        client.set("metadata.max.age.ms", "900000");
         client.set("receive.message.max.bytes", "100000000");
         client.set("message.max.bytes", (MAX_DEAD_LETTER_BYTES + 4096).to_string());
         client
