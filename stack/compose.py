@@ -14,7 +14,7 @@ from stack import doctor
 from stack.bring_up import Watch
 from stack.checks import check_settings
 from stack.logs import last_lines
-from stack.runtime import ONE_SHOTS, PORT_OF, Part, end, forget, remember, service_and_copy
+from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, end, forget, remember, service_and_copy
 from stack.settings import ROOT, Settings, StackError
 from stack.steps import Steps
 
@@ -93,16 +93,7 @@ class ComposeRuntime:
         names = [f"--env={name}" for name in environment]
         command = self._command("run", "--rm", "--no-deps", "--no-TTY", *names, *_files(known), part, *arguments)
         with self.settings.log(part).open("ab") as log:
-            output = log if quiet else None
-            return subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=known,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            return begin(command, known, log if quiet else None)
 
     def show_logs(self, part: str | None, follow: bool) -> None:
         """Hands over to `docker compose logs`, but for what ran in the foreground."""
@@ -185,15 +176,7 @@ class ComposeRuntime:
 
     def _start(self, name: str, command: Sequence[str]) -> "subprocess.Popen[bytes]":
         with self.settings.log(name).open("wb") as log:
-            return subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            return begin(command, self._environment(), log)
 
     def _said(self, complaint: str, name: str) -> str:
         log = self.settings.log(name)

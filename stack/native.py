@@ -23,7 +23,7 @@ from stack import doctor, readiness
 from stack.bring_up import bring_up
 from stack.checks import check_settings
 from stack.logs import last_lines
-from stack.runtime import ONE_SHOTS, PORT_OF, Part, forget, name_of, remember, service_and_copy
+from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, forget, name_of, remember, service_and_copy
 from stack.settings import PORTS, ROOT, SCALES, Settings, StackError
 from stack.steps import Steps
 
@@ -118,16 +118,7 @@ class NativeRuntime:
         command = [*shlex.split(program["command"] % names), *arguments]
         own = dict_of_key_value_pairs(program.get("environment", "") % names)
         with self.settings.log(part).open("ab") as log:
-            output = log if quiet else None
-            return subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=known | own,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            return begin(command, known | own, log if quiet else None)
 
     def show_logs(self, part: str | None, follow: bool) -> None:
         """Hands over to `tail`."""
@@ -212,15 +203,7 @@ class NativeRuntime:
         output = self._folder / "logs" / "supervisord.out"
         supervisord = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)]
         with output.open("wb") as log:
-            process = subprocess.Popen(
-                supervisord,
-                cwd=ROOT,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            process = begin(supervisord, self.environment(), log)
         while not self.is_up():
             if process.poll() is not None:
                 raise StackError(f"The supervisor cannot start:\n{last_lines(output, 5)}\nWhole log: {output}")

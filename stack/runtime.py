@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
-from stack.settings import SettingError, Settings
+from stack.settings import ROOT, SettingError, Settings
 from stack.steps import Steps
 
 SERVERS = ("zookeeper", "kafka", "mongo", "jobmanager", "taskmanager")
@@ -127,6 +127,21 @@ class Runtime(Protocol):
 
     def kill_all(self) -> None:
         """Ends every process of the stack at once."""
+
+
+def begin(
+    command: Sequence[str], environment: Mapping[str, str], output: IO[bytes] | None
+) -> "subprocess.Popen[bytes]":
+    """Starts a process that leads a session of its own and reads nothing; what it says goes to `output`, or here."""
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
