@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use contracts::message::{QuestionMessage, Source, ValidatedResponse, Verdict};
+use contracts::value::{Score, now};
 use jiff::Timestamp;
-use messaging::message::{QuestionMessage, Source, ValidatedResponse, Verdict};
-use messaging::value::{Score, now};
 
 /// What is kept of an answer of the model and its verdict.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,9 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use contracts::message::QuestionMessage;
+use contracts::value::{Id, now};
 use jiff::Timestamp;
-use messaging::message::QuestionMessage;
-use messaging::value::{Id, now};
 use metrics::{counter, gauge};
 
 use crate::answer::{Answer, ReuseRule};
@@ -134,7 +134,7 @@ impl Memory {
 mod tests {
     use std::time::Duration;
 
-    use messaging::value::Score;
+    use contracts::value::Score;
 
     use super::*;
     use crate::test_support::{answer, question};

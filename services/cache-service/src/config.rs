@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Parser, value_parser};
+use contracts::value::Score;
 use messaging::process::{ProcessConfig, Settings};
 use messaging::settings::CommonConfig;
-use messaging::value::Score;
 
 use crate::memory::Policy;
 

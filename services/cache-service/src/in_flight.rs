@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use contracts::value::{Id, now};
 use jiff::Timestamp;
-use messaging::value::{Id, now};
 use tokio::sync::watch;
 use tokio::time::Instant;
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::message::{LlmRequest, QuestionMessage, Source};
+use contracts::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
+use contracts::value::{Score, now};
 use messaging::handler::{Failure, Handler};
-use messaging::message::{LlmRequest, QuestionMessage, Source};
 use messaging::producer::Outgoing;
-use messaging::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
-use messaging::value::{Score, now};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -174,11 +174,11 @@ fn first_request(question: QuestionMessage) -> LlmRequest {
 mod tests {
     use std::collections::HashMap;
 
+    use contracts::message::ValidatedResponse;
+    use contracts::topic::Message as _;
+    use contracts::value::Id;
     use futures::future::join_all;
     use messaging::input::Outcome;
-    use messaging::message::ValidatedResponse;
-    use messaging::topic::Message as _;
-    use messaging::value::Id;
 
     use super::*;
     use crate::answer::ReuseRule;

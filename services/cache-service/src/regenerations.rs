@@ -1,9 +1,9 @@
 //! `regeneration_requests` → the next attempt, as `llm_requests`.
 
+use contracts::message::{LlmRequest, RegenerationRequest};
+use contracts::value::now;
 use messaging::handler::{Failure, Handler};
-use messaging::message::{LlmRequest, RegenerationRequest};
 use messaging::producer::Outgoing;
-use messaging::value::now;
 use tracing::debug;
 
 use crate::stored::Stored;
@@ -51,7 +51,7 @@ mod tests {
     use std::collections::HashMap;
     use std::sync::Arc;
 
-    use messaging::value::Id;
+    use contracts::value::Id;
 
     use super::*;
     use crate::batcher::Batcher;

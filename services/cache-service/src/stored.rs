@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use contracts::value::{Id, Score, now};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use messaging::mongo::Mongo;
-use messaging::value::{Id, Score, now};
 use mongodb::Collection;
 use mongodb::bson::{DateTime, Document, doc};
 use serde::Deserialize;

@@ -1,8 +1,8 @@
 //! Messages for tests.
 
+use contracts::message::QuestionMessage;
+use contracts::value::Score;
 use jiff::Timestamp;
-use messaging::message::QuestionMessage;
-use messaging::value::Score;
 
 use crate::answer::Answer;
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use contracts::message::{ErrorMessage, LlmRequest, LlmResponse};
+use contracts::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
 use jiff::Timestamp;
 use messaging::handler::{Failure, Handler};
-use messaging::message::{ErrorMessage, LlmRequest, LlmResponse};
 use messaging::producer::Outgoing;
-use messaging::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
 use metrics::{counter, histogram};
 use tracing::{debug, warn};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messaging::message::Usage;
+use contracts::message::Usage;
 
 use crate::offline::Reference;
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use messaging::message::Usage;
+use contracts::message::Usage;
 use rand::seq::{SliceRandom as _, index};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use clap::Parser as _;
+use contracts::message::{ErrorMessage, LlmResponse, PreviousAttempt};
+use contracts::topic::{MAX_QUESTION_BYTES, MAX_RECORD_BYTES};
 use llm_consumer::caller::{Caller, Limits};
 use llm_consumer::config::Config;
 use llm_consumer::handler::LlmHandler;
 use llm_consumer::offline::Offline;
 use messaging::handler::{Failure, Handler as _};
-use messaging::message::{ErrorMessage, LlmResponse, PreviousAttempt};
-use messaging::topic::{MAX_QUESTION_BYTES, MAX_RECORD_BYTES};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use support::{LIMITS, Server, Step, handler, read, request};

@@ -6,10 +6,10 @@ mod support;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
+use contracts::message::ErrorMessage;
+use contracts::topic::MAX_ANSWER_BYTES;
 use llm_consumer::caller::Limits;
 use messaging::handler::Handler as _;
-use messaging::message::ErrorMessage;
-use messaging::topic::MAX_ANSWER_BYTES;
 use serde_json::{Value, json};
 use support::{LIMITS, Server, Step, answered, failed, handler, model, read, request};
 

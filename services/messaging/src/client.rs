@@ -8,8 +8,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tracing::{debug, info, warn};
 
 use crate::secret::Secret;
-use crate::topic::MAX_DEAD_LETTER_BYTES;
 use crate::wait;
+use contracts::topic::MAX_DEAD_LETTER_BYTES;
 
 /// How to reach Kafka.
 #[derive(Debug, Clone, Args)]

@@ -4,7 +4,7 @@ use rdkafka::Message as _;
 use rdkafka::message::{Header, OwnedHeaders, OwnedMessage};
 
 use crate::producer::Outgoing;
-use crate::topic::DEAD_LETTERS;
+use contracts::topic::DEAD_LETTERS;
 
 /// The dead letter for `record`: same key and value, and headers that tell where it came
 /// from (`topic`, `partition`, `offset`, `timestamp` in milliseconds), who gave it up

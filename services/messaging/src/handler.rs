@@ -57,7 +57,7 @@ pub(crate) async fn handle_one<H: Handler>(handler: &H, output: &Output, record:
         Ok(input) => input,
         Err(reason) => return output.dead_letter(&record, &reason).await.map(|()| Done::Finished),
     };
-    let span = error_span!("message", trace_id = %input.trace_id());
+    let span = error_span!("message", trace_id = %input.identity().trace_id);
     async {
         match handler.handle(input).await {
             Ok(outgoing) if outgoing.iter().all(Outgoing::fits) => output.produce(&outgoing).await,

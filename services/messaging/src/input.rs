@@ -1,13 +1,11 @@
-//! From a record's bytes to a message, or to the reason why it can never be one.
+//! What a consumer reads: messages, with the place where each was read.
 
+use contracts::message::{ErrorMessage, Identity, ValidatedResponse};
+use contracts::record::decode;
+use contracts::topic::Message;
 use rdkafka::Message as _;
 use rdkafka::message::OwnedMessage;
 use serde::{Deserialize, Serialize};
-use serde_json::error::Category;
-
-use crate::message::{ErrorMessage, ValidatedResponse};
-use crate::topic::{MAX_RECORD_BYTES, Message};
-use crate::value::Id;
 
 /// What a consumer reads: one [`Message`], or a choice of several by topic.
 pub trait Input: Sized + Send + 'static {
@@ -20,8 +18,8 @@ pub trait Input: Sized + Send + 'static {
     /// The reason for which the record can never be handled.
     fn decode(topic: &str, value: Option<&[u8]>) -> Result<Self, String>;
 
-    /// The asking's trace, for the log lines about it.
-    fn trace_id(&self) -> &Id;
+    /// Which request it belongs to, for the log lines about it.
+    fn identity(&self) -> &Identity;
 }
 
 impl<M: Message> Input for M {
@@ -33,12 +31,12 @@ impl<M: Message> Input for M {
         decode(value)
     }
 
-    fn trace_id(&self) -> &Id {
-        Message::trace_id(self)
+    fn identity(&self) -> &Identity {
+        Message::identity(self)
     }
 }
 
-/// How an asking ended: what `validated_responses` and `llm_errors` carry.
+/// How a request ended: what `validated_responses` and `llm_errors` carry.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// It has an answer.
@@ -60,35 +58,12 @@ impl Input for Outcome {
         }
     }
 
-    fn trace_id(&self) -> &Id {
+    fn identity(&self) -> &Identity {
         match self {
-            Self::Validated(message) => &message.trace_id,
-            Self::Error(message) => &message.trace_id,
+            Self::Validated(message) => &message.identity,
+            Self::Error(message) => &message.identity,
         }
     }
-}
-
-/// Reads one message from a record's value.
-///
-/// # Errors
-/// The reason, beginning with a word that programs may compare: `tombstone`, `empty`,
-/// `too_large`, `not_utf8`, `not_json` or `schema`.
-pub fn decode<M: Message>(value: Option<&[u8]>) -> Result<M, String> {
-    let bytes = value.ok_or("tombstone")?;
-    if bytes.is_empty() {
-        return Err("empty".into());
-    }
-    if bytes.len() > MAX_RECORD_BYTES {
-        return Err(format!(
-            "too_large: {} bytes, {MAX_RECORD_BYTES} at most are allowed",
-            bytes.len()
-        ));
-    }
-    let text = std::str::from_utf8(bytes).map_err(|error| format!("not_utf8: {error}"))?;
-    serde_json::from_str(text).map_err(|error| match error.classify() {
-        Category::Data => format!("schema: {error}"),
-        Category::Syntax | Category::Eof | Category::Io => format!("not_json: {error}"),
-    })
 }
 
 /// Where a record lies; no two records ever share it.

@@ -1,11 +1,8 @@
-//! What every Cotejo service shares.
+//! What every Cotejo service shares; the messages themselves are in [`contracts`].
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`message`] | every message, as a type |
-//! | [`value`] | the checked values they are made of |
-//! | [`topic`] | every topic, its message, its writers and readers, the size limits |
-//! | [`input`] | a record's bytes to a message, or the reason why not |
+//! | [`input`] | what a consumer reads: messages, and where each was read |
 //! | [`worker`] | THE loop: consume → handle → produce → store offset |
 //! | [`handler`] | what a service does with the records that the loop reads |
 //! | [`pace`] | how much the loop takes on at once |
@@ -29,7 +26,6 @@ pub mod follower;
 pub mod handler;
 pub mod http;
 pub mod input;
-pub mod message;
 pub mod mongo;
 pub mod offsets;
 mod output;
@@ -38,8 +34,6 @@ pub mod process;
 pub mod producer;
 pub mod secret;
 pub mod settings;
-pub mod topic;
 pub mod topic_id;
-pub mod value;
 pub mod wait;
 pub mod worker;

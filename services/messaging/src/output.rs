@@ -8,7 +8,7 @@ use tracing::warn;
 
 use crate::dead_letter::dead_letter;
 use crate::producer::{Outgoing, Producer};
-use crate::topic::MAX_RECORD_BYTES;
+use contracts::topic::MAX_RECORD_BYTES;
 
 /// The longest reason: a schema error quotes the record, which may be large.
 const MAX_REASON_CHARS: usize = 1000;

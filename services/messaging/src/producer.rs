@@ -11,9 +11,10 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use tracing::warn;
 
 use crate::client::{KafkaConfig, LogContext, is_news};
-use crate::topic::{MAX_RECORD_BYTES, Message};
 use crate::topic_id::topic_id;
 use crate::wait::until_ok;
+use contracts::record;
+use contracts::topic::Message;
 
 /// A record to be written.
 #[derive(Debug, Clone)]
@@ -30,19 +31,13 @@ pub struct Outgoing {
 
 impl Outgoing {
     /// A message for its own topic, with its question's id as key.
-    ///
-    /// # Panics
-    /// Never: every message is plain data, which always has a JSON form.
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "plain structs of strings and numbers always serialise"
-    )]
     pub fn new<M: Message>(message: &M) -> Self {
+        let (key, value) = record::encode(message);
         Self {
             topic: M::TOPIC,
-            key: Some(message.question_id().as_str().as_bytes().to_vec()),
-            value: Some(serde_json::to_vec(message).expect("a message has a JSON form")),
+            key: Some(key),
+            value: Some(value),
             headers: None,
         }
     }
@@ -50,9 +45,10 @@ impl Outgoing {
     /// Whether its topic takes a record of this size.
     #[must_use]
     pub fn fits(&self) -> bool {
-        // What a record weighs beside its key and value.
-        const OVERHEAD: usize = 256;
-        self.value.as_ref().map_or(0, Vec::len) + self.key.as_ref().map_or(0, Vec::len) + OVERHEAD <= MAX_RECORD_BYTES
+        record::fits(
+            self.key.as_ref().map_or(0, Vec::len),
+            self.value.as_ref().map_or(0, Vec::len),
+        )
     }
 }
 

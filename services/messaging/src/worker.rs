@@ -27,7 +27,7 @@ use crate::offsets::{OffsetTracker, Ticket};
 use crate::output::Output;
 use crate::pace::{Flow, Pace, Waiting};
 use crate::producer::Producer;
-use crate::topic::DEAD_LETTERS;
+use contracts::topic::DEAD_LETTERS;
 
 /// How long a stop waits for work in flight; what is unfinished then is redelivered.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(7);

@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::Parser;
+use contracts::message::{ErrorMessage, LlmRequest};
+use contracts::topic::{DEAD_LETTERS, Message as _, topics};
 use messaging::client::KafkaConfig;
 use messaging::handler::{BatchHandler, Failure, Handler};
 use messaging::input::Received;
-use messaging::message::{ErrorMessage, LlmRequest};
 use messaging::pace::Pace;
 use messaging::producer::{Outgoing, Producer};
-use messaging::topic::{DEAD_LETTERS, Message as _, topics};
 use messaging::worker::Worker;
 use rdkafka::bindings::rd_kafka_resp_err_t as RDKafkaRespErr;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, StreamConsumer};
@@ -94,7 +94,7 @@ fn request(id: usize) -> LlmRequest {
 }
 
 fn number(request: &LlmRequest) -> usize {
-    request.message_id.as_str()[1..].parse().unwrap()
+    request.identity.message_id.as_str()[1..].parse().unwrap()
 }
 
 /// Finishes each record when the test opens its gate, and tells which have been started and finished.

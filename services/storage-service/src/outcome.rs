@@ -1,9 +1,9 @@
 //! The document that is kept of an outcome, in the collection `results`.
 
+use contracts::message::{ErrorMessage, PreviousAttempt, ScoredAttempt, Source, Usage, ValidatedResponse, Verdict};
+use contracts::value::{Id, Score};
 use jiff::Timestamp;
 use messaging::input::{Origin, Outcome, Received};
-use messaging::message::{ErrorMessage, PreviousAttempt, ScoredAttempt, Source, Usage, ValidatedResponse, Verdict};
-use messaging::value::{Id, Score};
 use mongodb::bson::DateTime;
 use serde::{Deserialize, Serialize};
 

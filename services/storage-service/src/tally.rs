@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use messaging::message::Verdict;
+use contracts::message::Verdict;
 use mongodb::bson::{Bson, Document, serialize_to_document};
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 use anyhow::Context as _;
-use messaging::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
+use contracts::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 

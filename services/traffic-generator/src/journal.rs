@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use contracts::value::Id;
 use jiff::Timestamp;
 use messaging::producer::Delivery;
-use messaging::value::Id;
 use serde::Serialize;
 
 /// A question that was given to Kafka.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use contracts::message::QuestionMessage;
+use contracts::topic::Message as _;
+use contracts::value::{Id, InvalidValue, now};
 use jiff::Timestamp;
-use messaging::message::QuestionMessage;
 use messaging::producer::Producer;
-use messaging::topic::Message as _;
-use messaging::value::{Id, InvalidValue, now};
 use rdkafka::util::get_rdkafka_version;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};

@@ -4,14 +4,14 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use contracts::message::QuestionMessage;
+use contracts::value::{Id, now};
 use futures::channel::mpsc::{Receiver, Sender, channel};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, Peekable};
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
-use messaging::message::QuestionMessage;
 use messaging::producer::{Outgoing, Producer};
-use messaging::value::{Id, now};
 use rdkafka::error::KafkaError;
 use tokio::time::{Instant, interval, interval_at, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;

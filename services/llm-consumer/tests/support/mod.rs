@@ -12,6 +12,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use clap::Parser as _;
+use contracts::message::{ErrorMessage, LlmRequest, LlmResponse, PreviousAttempt};
+use contracts::topic::Message;
 use jiff::Timestamp;
 use llm_consumer::caller::{Caller, Limits};
 use llm_consumer::config::Config;
@@ -19,9 +21,7 @@ use llm_consumer::handler::LlmHandler;
 use llm_consumer::model::LanguageModel;
 use llm_consumer::openai::OpenAi;
 use messaging::handler::Handler as _;
-use messaging::message::{ErrorMessage, LlmRequest, LlmResponse, PreviousAttempt};
 use messaging::producer::Outgoing;
-use messaging::topic::Message;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 

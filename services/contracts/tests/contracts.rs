@@ -9,11 +9,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use messaging::input::decode;
-use messaging::message::{
+use contracts::message::{
     ErrorMessage, LlmRequest, LlmResponse, QuestionMessage, RegenerationRequest, ValidatedResponse,
 };
-use messaging::topic::{Message, topics};
+use contracts::record::decode;
+use contracts::topic::{Message, topics};
 
 fn contracts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts")

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use messaging::topic::{DEAD_LETTERS, TopicInfo, topics};
+use contracts::topic::{DEAD_LETTERS, TopicInfo, topics};
 use schemars::Schema;
 use schemars::transform::{RecursiveTransform, Transform as _};
 

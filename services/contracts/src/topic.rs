@@ -4,8 +4,9 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::message::{ErrorMessage, LlmRequest, LlmResponse, QuestionMessage, RegenerationRequest, ValidatedResponse};
-use crate::value::Id;
+use crate::message::{
+    ErrorMessage, Identity, LlmRequest, LlmResponse, QuestionMessage, RegenerationRequest, ValidatedResponse,
+};
 
 /// The largest record that a topic takes, in bytes.
 pub const MAX_RECORD_BYTES: usize = 4 << 20;
@@ -13,31 +14,26 @@ pub const MAX_RECORD_BYTES: usize = 4 << 20;
 pub const MAX_DEAD_LETTER_BYTES: usize = 5 << 20;
 /// The largest question (title and content together), in bytes.
 pub const MAX_QUESTION_BYTES: usize = 64 << 10;
-/// The largest answer, a model's or a person's, in bytes.
+/// The largest answer of a model, in bytes; and all references of a question together.
 pub const MAX_ANSWER_BYTES: usize = 256 << 10;
+/// The most references that a question may have beside `best_answer`.
+pub const MAX_OTHER_ANSWERS: usize = 16;
 
 /// A message that has a topic of its own.
 pub trait Message: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// The topic that carries it.
     const TOPIC: &'static str;
 
-    /// The identity of the asking it belongs to.
-    fn message_id(&self) -> &Id;
-
-    /// The record key: all messages about one question share a partition.
-    fn question_id(&self) -> &Id;
-
-    /// Ties together the log lines of every part about this asking.
-    fn trace_id(&self) -> &Id;
+    /// Which request it belongs to. Its question_id is the record key: all messages about one question share a
+    /// partition.
+    fn identity(&self) -> &Identity;
 }
 
 macro_rules! topics {
     ($($message:ident on $topic:literal, written by [$($producer:literal),*], read by [$($consumer:literal),*];)*) => {
         $(impl Message for $message {
             const TOPIC: &'static str = $topic;
-            fn message_id(&self) -> &Id { &self.message_id }
-            fn question_id(&self) -> &Id { &self.question_id }
-            fn trace_id(&self) -> &Id { &self.trace_id }
+            fn identity(&self) -> &Identity { &self.identity }
         })*
 
         /// Every topic that carries messages, in the order a question meets them.
