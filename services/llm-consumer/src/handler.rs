@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use contracts::message::{ErrorMessage, LlmRequest, LlmResponse};
-use contracts::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
+use contracts::message::{Answer, ErrorMessage, LlmRequest, LlmResponse};
+use contracts::topic::MAX_ANSWER_BYTES;
 use jiff::Timestamp;
 use messaging::handler::{Failure, Handler};
 use messaging::producer::Outgoing;
@@ -40,13 +40,13 @@ impl<M: LanguageModel> Handler for LlmHandler<M> {
     async fn handle(&self, request: LlmRequest) -> Result<Vec<Outgoing>, Failure> {
         check(&request).map_err(Failure::Reject)?;
         let earlier_answer = request.previous.as_ref().map(|previous| previous.llm_answer.as_str());
-        let prompt = prompt::render(&request.title, &request.content, earlier_answer);
+        let prompt = prompt::render(&request.question.title, &request.question.content, earlier_answer);
         let ask = Ask {
             prompt: &prompt,
-            question_id: request.question_id.as_str(),
+            question_id: request.identity.question_id.as_str(),
             attempt: request.attempts,
             request: 1,
-            reference: Reference::seal(&request.best_answer),
+            reference: Reference::seal(&request.question),
         };
         let Outcome { result, calls, latency } = self.caller.ask(ask).await.ok_or(Failure::GiveBack)?;
         let response = result.and_then(|completion| response(&request, prompt, completion, calls, latency));
@@ -58,12 +58,7 @@ impl<M: LanguageModel> Handler for LlmHandler<M> {
 
 /// Refuses what can never be asked.
 fn check(request: &LlmRequest) -> Result<(), String> {
-    let bytes = request.title.len() + request.content.len();
-    if bytes > MAX_QUESTION_BYTES {
-        return Err(format!(
-            "too_large: a question of {bytes} bytes, {MAX_QUESTION_BYTES} at most are allowed"
-        ));
-    }
+    request.question.check_size()?;
     if request.attempts == 0 {
         return Err("schema: attempts is 0, and the first attempt is 1".into());
     }
@@ -84,25 +79,22 @@ fn response(
         return Err(ModelError::new(ErrorKind::TooLarge, &detail));
     }
     let response = LlmResponse {
-        message_id: request.message_id.clone(),
-        trace_id: request.trace_id.clone(),
-        question_id: request.question_id.clone(),
-        title: request.title.clone(),
-        content: request.content.clone(),
+        identity: request.identity.clone(),
+        question: request.question.clone(),
+        answer: Answer {
+            model: completion.model,
+            usage: completion.usage,
+            calls: Some(calls),
+            finish_reason: completion.finish_reason,
+            prompt_version: Some(PROMPT_VERSION.into()),
+            ..Answer::of_text(completion.answer)
+        },
         prompt,
-        llm_answer: completion.answer,
-        best_answer: request.best_answer.clone(),
         latency_ms: u32::try_from(latency.as_millis()).unwrap_or(u32::MAX),
         attempts: request.attempts,
         produced_at: Timestamp::now(),
-        asked_at: request.asked_at,
-        model: completion.model,
-        usage: completion.usage,
-        calls: Some(calls),
-        finish_reason: completion.finish_reason,
-        prompt_version: Some(PROMPT_VERSION.into()),
         previous: request.previous.clone(),
-        retry_of: request.retry_of.clone(),
+        spent: request.spent,
     };
     let record = Outgoing::new(&response);
     if !record.fits() {
@@ -122,7 +114,7 @@ fn response(
     Ok(record)
 }
 
-/// The record of an asking that the model could not answer.
+/// The record of a request that the model could not answer.
 fn error_outcome(request: LlmRequest, error: &ModelError, calls: u32) -> Outgoing {
     let error_type = error.kind.as_str();
     warn!(
@@ -140,28 +132,28 @@ fn error_outcome(request: LlmRequest, error: &ModelError, calls: u32) -> Outgoin
         RETRY_LATER
     };
     let wait = error.retry_after.unwrap_or(usual).min(RETRY_LATEST);
+    let question = request.question;
     let mut message = ErrorMessage {
-        message_id: request.message_id,
-        trace_id: request.trace_id,
-        question_id: request.question_id,
+        identity: request.identity,
         error_type: error_type.into(),
         error_detail: error.detail.clone(),
         attempts: request.attempts,
         retry_at: now + wait,
         produced_at: now,
-        asked_at: request.asked_at,
-        title: Some(request.title),
-        content: Some(request.content),
-        best_answer: Some(request.best_answer),
+        title: Some(question.title),
+        content: Some(question.content),
+        best_answer: Some(question.best_answer),
+        other_answers: Some(question.other_answers).filter(|others| !others.is_empty()),
         calls: Some(calls),
         previous: request.previous,
-        retry_of: request.retry_of,
+        spent: request.spent,
     };
     let record = Outgoing::new(&message);
     if record.fits() {
         return record;
     }
     // An outcome without its texts is better than none.
-    (message.title, message.content, message.best_answer, message.previous) = (None, None, None, None);
+    (message.title, message.content, message.previous) = (None, None, None);
+    (message.best_answer, message.other_answers) = (None, None);
     Outgoing::new(&message)
 }

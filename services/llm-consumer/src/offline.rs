@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use contracts::message::Usage;
+use contracts::message::{Question, Usage};
 use rand::seq::{SliceRandom as _, index};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -33,15 +33,15 @@ const MAX_FILLERS_WHEN_GOOD: usize = 2;
 /// A poor answer is padded up to this many words, or as many as the reference has.
 const PADDED_WORDS: usize = 40;
 
-/// The reference answer, sealed: only this module can read it, so no real model can be shown it.
+/// A question's references, sealed: only this module can read them, so no real model can be shown them.
 #[derive(Clone, Copy)]
-pub struct Reference<'a>(&'a str);
+pub struct Reference<'a>(&'a Question);
 
 impl<'a> Reference<'a> {
-    /// Seals a reference answer.
+    /// Seals the references of a question.
     #[must_use]
-    pub fn seal(best_answer: &'a str) -> Self {
-        Self(best_answer)
+    pub fn seal(question: &'a Question) -> Self {
+        Self(question)
     }
 }
 
@@ -172,7 +172,7 @@ impl LanguageModel for Offline {
                 "simulated by OFFLINE_ERROR_RATE",
             ));
         }
-        let answer = self.write(ask.question_id, ask.attempt, ask.reference.0);
+        let answer = self.write(ask.question_id, ask.attempt, &ask.reference.0.best_answer);
         // As if a word were a token.
         let usage = Usage {
             input_tokens: count_words(ask.prompt),

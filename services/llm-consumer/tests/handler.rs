@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use clap::Parser as _;
-use contracts::message::{ErrorMessage, LlmResponse, PreviousAttempt};
+use contracts::message::{ErrorMessage, LlmResponse, PreviousAttempt, Question};
 use contracts::topic::{MAX_QUESTION_BYTES, MAX_RECORD_BYTES};
 use llm_consumer::caller::{Caller, Limits};
 use llm_consumer::config::Config;
@@ -28,33 +28,32 @@ fn offline(arguments: &[&str]) -> Offline {
 async fn an_answer_keeps_all_that_its_request_said() {
     let asked = request("Why?");
     let response: LlmResponse = read(&handler(offline(&[]), LIMITS).handle(asked.clone()).await.unwrap());
+    assert_eq!((response.identity, response.question), (asked.identity, asked.question));
     assert_eq!(
-        (response.message_id, response.trace_id, response.question_id),
-        (asked.message_id, asked.trace_id, asked.question_id)
+        (response.attempts, response.previous, response.spent),
+        (asked.attempts, asked.previous, asked.spent)
     );
-    assert_eq!(
-        (response.title, response.content, response.best_answer),
-        (asked.title, asked.content, asked.best_answer)
-    );
-    assert_eq!(
-        (response.attempts, response.previous, response.asked_at),
-        (asked.attempts, asked.previous, asked.asked_at)
-    );
-    assert_eq!((response.retry_of, response.calls), (asked.retry_of, Some(1)));
+    assert_eq!(response.answer.calls, Some(1));
     assert_ne!(response.prompt, asked.prompt);
 }
 
 #[tokio::test]
 async fn simulated_failures_are_retried_and_then_become_errors() {
     let model = offline(&["--offline-error-rate=1"]);
-    let error: ErrorMessage = read(&handler(model, LIMITS).handle(request("Why?")).await.unwrap());
+    let asked = request("Why?");
+    let error: ErrorMessage = read(&handler(model, LIMITS).handle(asked.clone()).await.unwrap());
     assert_eq!((error.error_type.as_str(), error.calls), ("unavailable", Some(4)));
+    assert_eq!(
+        (error.identity, error.previous, error.spent),
+        (asked.identity, asked.previous, asked.spent)
+    );
+    assert_eq!(error.other_answers, Some(asked.question.other_answers));
 }
 
 #[tokio::test]
 async fn a_question_that_can_never_be_asked_is_rejected() {
     let mut too_large = request("Why?");
-    too_large.content = "x".repeat(MAX_QUESTION_BYTES);
+    too_large.question.content = "x".repeat(MAX_QUESTION_BYTES);
     let mut attempt_0 = request("Why?");
     attempt_0.attempts = 0;
     for (asked, reason) in [(too_large, "too_large:"), (attempt_0, "schema:")] {
@@ -67,11 +66,11 @@ async fn a_question_that_can_never_be_asked_is_rejected() {
 
 #[tokio::test]
 async fn an_answer_that_fits_no_record_becomes_an_error_that_fits() {
-    let server = Server::playing(vec![Step::answer("Because.")]).await;
-    for (bytes, keeps_texts) in [(MAX_RECORD_BYTES - 1_000, true), (MAX_RECORD_BYTES, false)] {
+    for (bytes, keeps_texts) in [(MAX_RECORD_BYTES - 1_500, true), (MAX_RECORD_BYTES, false)] {
         let mut asked = request("Why?");
-        asked.best_answer = "x".repeat(bytes);
-        let error: ErrorMessage = read(&handler(server.model(), LIMITS).handle(asked).await.unwrap());
+        // Both `previous` and the prompt repeat it.
+        asked.previous.as_mut().unwrap().llm_answer = "x".repeat(bytes);
+        let error: ErrorMessage = read(&handler(offline(&[]), LIMITS).handle(asked).await.unwrap());
         assert_eq!(error.error_type, "answer_too_large");
         assert_eq!(error.best_answer.is_some(), keeps_texts);
     }
@@ -145,7 +144,7 @@ async fn after_a_stop_what_has_begun_goes_on_and_nothing_else_begins() {
         handler.handle(request("Why?")),
         stopping
     );
-    assert_eq!(read::<LlmResponse>(&begun.unwrap()).calls, Some(2));
+    assert_eq!(read::<LlmResponse>(&begun.unwrap()).answer.calls, Some(2));
     assert!(matches!(waiting, Err(Failure::GiveBack)), "{waiting:?}");
     assert!(matches!(handler.handle(request("Why?")).await, Err(Failure::GiveBack)));
     assert_eq!(server.calls(), 2);
@@ -157,11 +156,12 @@ fn what_is_sent_depends_neither_on_the_reference_nor_on_the_score() {
     let server = runtime.block_on(Server::playing(vec![Step::answer("Because.")]));
     let handler = handler(server.model(), LIMITS);
     let previous = || proptest::option::of((any::<String>(), 0.0..1.0));
+    let references = || (any::<String>(), proptest::collection::vec(any::<String>(), 0..3));
     let texts = (
         any::<String>(),
         any::<String>(),
         previous(),
-        any::<[String; 2]>(),
+        [references(), references()],
         0.0..1.0,
     );
     let config = ProptestConfig {
@@ -173,14 +173,19 @@ fn what_is_sent_depends_neither_on_the_reference_nor_on_the_score() {
         .run(&texts, |(title, content, previous, references, other_score)| {
             let scores = [previous.as_ref().map_or(0.0, |(_, score)| *score), other_score];
             let mut prompts = Vec::new();
-            for (reference, score) in references.into_iter().zip(scores) {
+            for ((best_answer, other_answers), score) in references.into_iter().zip(scores) {
                 let mut asked = request(&title);
-                asked.content = content.clone();
-                asked.best_answer = reference;
+                asked.question = Question {
+                    title: title.clone(),
+                    content: content.clone(),
+                    best_answer,
+                    other_answers,
+                };
                 asked.previous = previous.clone().map(|(llm_answer, _)| PreviousAttempt {
                     llm_answer,
                     score: score.try_into().unwrap(),
                     attempts: 1,
+                    scorer: None,
                 });
                 prompts.push(read::<LlmResponse>(&runtime.block_on(handler.handle(asked)).unwrap()).prompt);
             }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use contracts::message::Question;
 use llm_consumer::config::OfflineConfig;
 use llm_consumer::model::{Ask, Completion, LanguageModel as _, ModelError};
 use llm_consumer::offline::{Offline, Reference};
@@ -29,7 +30,13 @@ async fn ask(
     request: u32,
     reference: &str,
 ) -> Result<Completion, ModelError> {
-    let reference = Reference::seal(reference);
+    let question = Question {
+        title: "Why?".into(),
+        content: String::new(),
+        best_answer: reference.into(),
+        other_answers: vec![],
+    };
+    let reference = Reference::seal(&question);
     model
         .answer(&Ask {
             prompt: "Why?",

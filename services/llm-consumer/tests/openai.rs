@@ -20,11 +20,11 @@ fn reply(body: Value) -> Vec<Step> {
 #[tokio::test]
 async fn an_answer_carries_what_the_server_said_about_it() {
     let (response, server) = answered(vec![Step::answer("Because.")]).await;
-    assert_eq!(response.llm_answer, "Because.");
-    assert_eq!(response.model.as_deref(), Some("small-1"));
-    assert_eq!(response.finish_reason.as_deref(), Some("stop"));
-    assert_eq!(response.calls, Some(1));
-    let usage = response.usage.unwrap();
+    assert_eq!(response.answer.llm_answer, "Because.");
+    assert_eq!(response.answer.model.as_deref(), Some("small-1"));
+    assert_eq!(response.answer.finish_reason.as_deref(), Some("stop"));
+    assert_eq!(response.answer.calls, Some(1));
+    let usage = response.answer.usage.unwrap();
     assert_eq!((usage.input_tokens, usage.output_tokens, usage.cost_usd), (11, 7, None));
 
     let sent: Value = serde_json::from_slice(&server.bodies.lock().unwrap()[0]).unwrap();
@@ -36,9 +36,13 @@ async fn an_answer_carries_what_the_server_said_about_it() {
 #[tokio::test]
 async fn a_server_that_says_little_is_understood() {
     let (response, _) = answered(reply(json!({"choices": [{"message": {"content": "Because."}}]}))).await;
-    assert_eq!(response.llm_answer, "Because.");
+    assert_eq!(response.answer.llm_answer, "Because.");
     assert_eq!(
-        (response.model, response.usage, response.finish_reason),
+        (
+            response.answer.model,
+            response.answer.usage,
+            response.answer.finish_reason
+        ),
         (None, None, None)
     );
 }
@@ -47,7 +51,7 @@ async fn a_server_that_says_little_is_understood() {
 async fn what_passes_is_retried_and_every_request_is_counted_once() {
     for status in [408, 429, 500, 502, 503, 504] {
         let (response, server) = answered(vec![Step::failure(status), Step::answer("Because.")]).await;
-        assert_eq!((response.calls, server.calls()), (Some(2), 2), "HTTP {status}");
+        assert_eq!((response.answer.calls, server.calls()), (Some(2), 2), "HTTP {status}");
     }
 }
 
@@ -109,18 +113,16 @@ async fn when_the_retries_are_spent_the_error_keeps_the_question() {
     );
     assert!(error.retry_at > error.produced_at);
     let asked = request("Why?");
+    let question = asked.question;
+    assert_eq!(error.identity, asked.identity);
+    assert_eq!((error.attempts, error.previous), (asked.attempts, asked.previous));
     assert_eq!(
-        (error.message_id, error.trace_id, error.question_id),
-        (asked.message_id, asked.trace_id, asked.question_id)
+        (error.title, error.content),
+        (Some(question.title), Some(question.content))
     );
     assert_eq!(
-        (error.attempts, error.previous, error.asked_at),
-        (asked.attempts, asked.previous, asked.asked_at)
-    );
-    assert_eq!((error.title, error.content), (Some(asked.title), Some(asked.content)));
-    assert_eq!(
-        (error.best_answer, error.retry_of),
-        (Some(asked.best_answer), asked.retry_of)
+        (error.best_answer, error.other_answers),
+        (Some(question.best_answer), Some(question.other_answers))
     );
 }
 
@@ -178,7 +180,7 @@ async fn a_reply_that_is_no_answer_is_an_error_of_its_kind() {
         assert!(!error.error_detail.is_empty() && error.error_detail.chars().count() <= 500);
     }
     let (response, _) = answered(vec![Step::answer(&"x".repeat(MAX_ANSWER_BYTES))]).await;
-    assert_eq!(response.llm_answer.len(), MAX_ANSWER_BYTES);
+    assert_eq!(response.answer.llm_answer.len(), MAX_ANSWER_BYTES);
 }
 
 #[tokio::test]

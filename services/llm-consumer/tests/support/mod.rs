@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use clap::Parser as _;
-use contracts::message::{ErrorMessage, LlmRequest, LlmResponse, PreviousAttempt};
+use contracts::message::{ErrorMessage, Identity, LlmRequest, LlmResponse, PreviousAttempt, Question, Spent};
 use contracts::topic::Message;
 use jiff::Timestamp;
 use llm_consumer::caller::{Caller, Limits};
@@ -33,23 +33,38 @@ pub const LIMITS: Limits = Limits {
 };
 
 pub fn request(title: &str) -> LlmRequest {
+    let id = |text: &str| text.to_owned().try_into().unwrap();
     LlmRequest {
-        message_id: "m1".to_owned().try_into().unwrap(),
-        trace_id: "t1".to_owned().try_into().unwrap(),
-        question_id: "q1".to_owned().try_into().unwrap(),
-        title: title.into(),
-        content: "Some details.".into(),
+        identity: Identity {
+            message_id: id("m1"),
+            trace_id: id("t1"),
+            question_id: id("q1"),
+            asked_at: Some(Timestamp::UNIX_EPOCH),
+            retry_of: Some(id("m0")),
+            run: Some(id("r1")),
+            topic: Some("Science".into()),
+        },
+        question: Question {
+            title: title.into(),
+            content: "Some details.".into(),
+            best_answer: "What a person answered.".into(),
+            other_answers: vec!["What another person answered.".into()],
+        },
         prompt: "for the record".into(),
-        best_answer: "What a person answered.".into(),
         attempts: 2,
         created_at: Timestamp::UNIX_EPOCH,
-        asked_at: Some(Timestamp::UNIX_EPOCH),
         previous: Some(PreviousAttempt {
             llm_answer: "An earlier try.".into(),
             score: 0.25.try_into().unwrap(),
             attempts: 1,
+            scorer: Some("s1".into()),
         }),
-        retry_of: Some("m0".to_owned().try_into().unwrap()),
+        spent: Some(Spent {
+            calls: 1,
+            input_tokens: 2,
+            output_tokens: 3,
+            nanodollars: 4,
+        }),
     }
 }
 
