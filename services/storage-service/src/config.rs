@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use messaging::process::{ProcessConfig, Settings};
 use messaging::settings::CommonConfig;
 
-/// Keeps exactly one outcome for every asking, and metrics that equal their sum.
+/// Keeps exactly one outcome for every request, and metrics that equal their sum.
 #[derive(Debug, Parser)]
 #[command(name = "storage-service", version)]
 pub struct Config {

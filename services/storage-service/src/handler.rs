@@ -11,7 +11,7 @@ use crate::metrics_document::MetricsDocument;
 use crate::outcome::ResultDocument;
 use crate::store::Store;
 
-/// Records outcomes: the first of each asking wins, later ones change nothing.
+/// Records outcomes: the first of each request wins, later ones change nothing.
 pub struct Recorder {
     store: Store,
     producer: Producer,

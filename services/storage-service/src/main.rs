@@ -1,4 +1,4 @@
-//! storage-service: keeps exactly one outcome for every asking.
+//! storage-service: keeps exactly one outcome for every request.
 //!
 //! `validated_responses` and `llm_errors` → [`handler`] → [`store`] → MongoDB; the numbers
 //! are served by [`web`].

@@ -152,14 +152,14 @@ mod tests {
 
     use super::*;
 
-    /// The records of one partition: askings that repeat, with scores and attempts.
-    fn log(askings: &[u8]) -> Vec<ResultDocument> {
-        let records = askings.iter().enumerate().map(|(offset, asking)| {
+    /// The records of one partition: requests that repeat, with scores and attempts.
+    fn log(requests: &[u8]) -> Vec<ResultDocument> {
+        let records = requests.iter().enumerate().map(|(offset, request)| {
             let message = json!({
-                "message_id": format!("m{asking}"), "trace_id": "t", "question_id": "q", "title": "", "content": "",
-                "llm_answer": "", "best_answer": "", "score": f64::from(*asking) / 255.0, "accepted": asking % 2 == 0,
+                "message_id": format!("m{request}"), "trace_id": "t", "question_id": "q", "title": "", "content": "",
+                "llm_answer": "", "best_answer": "", "score": f64::from(*request) / 255.0, "accepted": request % 2 == 0,
                 "source": "llm", "attempts": offset % 3 + 1, "decided_at": "2026-01-01T00:00:01Z",
-                "asked_at": "2026-01-01T00:00:00Z",
+                "asked_at": "2026-01-01T00:00:00Z", "confidence": if request % 3 == 0 { "unsure" } else { "sure" },
             });
             let origin = Origin {
                 topic: "validated_responses".into(),
@@ -224,15 +224,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_document_of_0_1_0_counts_on_and_gains_what_is_new() {
+        let mut old = serialize_to_document(&MetricsDocument::empty("epoch", BTreeMap::new())).unwrap();
+        old.remove("unsure");
+        let metrics = deserialize_from_document(old).unwrap();
+        let mut model = Model {
+            results: BTreeMap::new(),
+            metrics,
+        };
+        let log = log(&[0, 1]);
+        let advance = model.metrics.advance(&log, &[true, true]).unwrap().unwrap();
+        assert!(model.update(&advance));
+        assert_eq!((model.metrics.tally.decided, model.metrics.tally.unsure), (2, 1));
+    }
+
     proptest! {
         /// Consumers crash between inserting and counting, records are read again, and a
         /// consumer that lost its partition goes on with what it had read of the metrics.
         #[test]
         fn every_outcome_is_counted_exactly_once_whatever_is_repeated(
-            askings in prop::collection::vec(0_u8..12, 1..40),
+            requests in prop::collection::vec(0_u8..12, 1..40),
             steps in prop::collection::vec((0_usize..40, 1_usize..8, any::<bool>(), any::<bool>()), 0..30),
         ) {
-            let log = log(&askings);
+            let log = log(&requests);
             let mut model = Model { results: BTreeMap::new(), metrics: MetricsDocument::empty("epoch", BTreeMap::new()) };
             let mut stale = model.metrics.clone();
             let mut inserted = 0;

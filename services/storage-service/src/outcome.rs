@@ -1,19 +1,26 @@
 //! The document that is kept of an outcome, in the collection `results`.
 
-use contracts::message::{ErrorMessage, PreviousAttempt, ScoredAttempt, Source, Usage, ValidatedResponse, Verdict};
+use std::collections::BTreeMap;
+
+use contracts::message::{
+    Confidence, ErrorMessage, Identity, PreviousAttempt, ScoredAttempt, Source, Spent, Usage, ValidatedResponse,
+    Verdict,
+};
 use contracts::value::{Id, Score};
 use jiff::Timestamp;
 use messaging::input::{Origin, Outcome, Received};
 use mongodb::bson::DateTime;
 use serde::{Deserialize, Serialize};
 
-/// One outcome; `_id` is the asking's message_id, so there is never a second one.
+/// One outcome; `_id` is the request's message_id, so there is never a second one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ResultDocument {
     #[serde(rename = "_id")]
     pub id: Id,
     pub question_id: Id,
     pub trace_id: Id,
+    pub run: Option<Id>,
+    pub topic: Option<String>,
     #[serde(flatten)]
     pub facts: Facts,
     pub accepted: bool,
@@ -22,6 +29,7 @@ pub struct ResultDocument {
     pub content: Option<String>,
     pub llm_answer: Option<String>,
     pub best_answer: Option<String>,
+    pub other_answers: Vec<String>,
     pub asked_at: Option<DateTime>,
     pub decided_at: DateTime,
     pub stored_at: DateTime,
@@ -29,8 +37,11 @@ pub struct ResultDocument {
     pub calls: Option<u32>,
     pub finish_reason: Option<String>,
     pub prompt_version: Option<String>,
+    pub settings: Option<String>,
     pub threshold: Option<Score>,
     pub scorer: Option<String>,
+    pub signals: Option<BTreeMap<String, f64>>,
+    pub spent: Option<Spent>,
     pub error: Option<ErrorDetail>,
     /// Beside an error: the best attempt before it.
     pub previous: Option<PreviousAttempt>,
@@ -44,6 +55,7 @@ pub struct Facts {
     pub verdict: Verdict,
     pub source: Option<Source>,
     pub score: Option<Score>,
+    pub confidence: Option<Confidence>,
     pub attempts: u32,
     /// From when the question was meant to be asked to the verdict.
     pub latency_ms: Option<i64>,
@@ -80,79 +92,95 @@ impl ResultDocument {
     }
 
     fn validated(message: ValidatedResponse, origin: StoredOrigin) -> Self {
-        let by_acceptance = if message.accepted {
-            Verdict::Accepted
-        } else {
-            Verdict::Exhausted
+        let Identity { asked_at, .. } = message.identity;
+        let facts = Facts {
+            verdict: message.verdict.unwrap_or(Verdict::on(message.accepted)),
+            source: Some(message.source),
+            score: Some(message.score),
+            confidence: message.confidence,
+            attempts: message.attempts,
+            latency_ms: latency_ms(asked_at, message.decided_at),
+            usage: message.answer.usage,
         };
         Self {
-            id: message.message_id,
-            question_id: message.question_id,
-            trace_id: message.trace_id,
-            facts: Facts {
-                verdict: message.verdict.unwrap_or(by_acceptance),
-                source: Some(message.source),
-                score: Some(message.score),
-                attempts: message.attempts,
-                latency_ms: latency_ms(message.asked_at, message.decided_at),
-                usage: message.usage,
-            },
             accepted: message.accepted,
             history: message.history.unwrap_or_default(),
-            title: Some(message.title),
-            content: Some(message.content),
-            llm_answer: Some(message.llm_answer),
-            best_answer: Some(message.best_answer),
-            asked_at: message.asked_at.map(date),
-            decided_at: date(message.decided_at),
-            stored_at: DateTime::now(),
-            model: message.model,
-            calls: message.calls,
-            finish_reason: message.finish_reason,
-            prompt_version: message.prompt_version,
+            title: Some(message.question.title),
+            content: Some(message.question.content),
+            llm_answer: Some(message.answer.llm_answer),
+            best_answer: Some(message.question.best_answer),
+            other_answers: message.question.other_answers,
+            model: message.answer.model,
+            calls: message.answer.calls,
+            finish_reason: message.answer.finish_reason,
+            prompt_version: message.answer.prompt_version,
+            settings: message.answer.settings,
             threshold: message.threshold,
             scorer: message.scorer,
-            error: None,
-            previous: None,
-            retry_of: message.retry_of,
-            origin,
+            signals: message.signals,
+            spent: message.spent,
+            ..Self::without_texts(message.identity, facts, message.decided_at, origin)
         }
     }
 
     fn error(message: ErrorMessage, origin: StoredOrigin) -> Self {
+        let facts = Facts {
+            verdict: Verdict::Error,
+            source: None,
+            score: None,
+            confidence: None,
+            attempts: message.attempts,
+            latency_ms: latency_ms(message.identity.asked_at, message.produced_at),
+            usage: None,
+        };
         Self {
-            id: message.message_id,
-            question_id: message.question_id,
-            trace_id: message.trace_id,
-            facts: Facts {
-                verdict: Verdict::Error,
-                source: None,
-                score: None,
-                attempts: message.attempts,
-                latency_ms: latency_ms(message.asked_at, message.produced_at),
-                usage: None,
-            },
-            accepted: false,
             history: message.previous.iter().map(in_history).collect(),
             title: message.title,
             content: message.content,
-            llm_answer: None,
             best_answer: message.best_answer,
-            asked_at: message.asked_at.map(date),
-            decided_at: date(message.produced_at),
-            stored_at: DateTime::now(),
-            model: None,
+            other_answers: message.other_answers.unwrap_or_default(),
             calls: message.calls,
-            finish_reason: None,
-            prompt_version: None,
-            threshold: None,
-            scorer: None,
             error: Some(ErrorDetail {
                 kind: message.error_type,
                 detail: message.error_detail,
             }),
             previous: message.previous,
-            retry_of: message.retry_of,
+            spent: message.spent,
+            ..Self::without_texts(message.identity, facts, message.produced_at, origin)
+        }
+    }
+
+    /// What every outcome has, and nothing else.
+    fn without_texts(identity: Identity, facts: Facts, decided_at: Timestamp, origin: StoredOrigin) -> Self {
+        Self {
+            id: identity.message_id,
+            question_id: identity.question_id,
+            trace_id: identity.trace_id,
+            run: identity.run,
+            topic: identity.topic,
+            facts,
+            accepted: false,
+            history: vec![],
+            title: None,
+            content: None,
+            llm_answer: None,
+            best_answer: None,
+            other_answers: vec![],
+            asked_at: identity.asked_at.map(date),
+            decided_at: date(decided_at),
+            stored_at: DateTime::now(),
+            model: None,
+            calls: None,
+            finish_reason: None,
+            prompt_version: None,
+            settings: None,
+            threshold: None,
+            scorer: None,
+            signals: None,
+            spent: None,
+            error: None,
+            previous: None,
+            retry_of: identity.retry_of,
             origin,
         }
     }
@@ -163,6 +191,7 @@ fn in_history(attempt: &PreviousAttempt) -> ScoredAttempt {
         attempts: attempt.attempts,
         score: attempt.score,
         model: None,
+        scorer: attempt.scorer.clone(),
     }
 }
 

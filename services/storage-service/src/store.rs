@@ -177,6 +177,7 @@ impl Store {
             "verdict",
             "source",
             "score",
+            "confidence",
             "attempts",
             "latency_ms",
             "usage",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contracts::message::Verdict;
+use contracts::message::{Confidence, Verdict};
 use mongodb::bson::{Bson, Document, serialize_to_document};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,9 @@ pub struct Tally {
     pub accepted: i64,
     pub exhausted: i64,
     pub errors: i64,
+    /// Outcomes whose score lies where the scorer often errs; documents of 0.1.0 do not have it.
+    #[serde(default)]
+    pub unsure: i64,
     /// Outcomes by where the answer came from; errors have no source.
     pub by_source: BTreeMap<String, i64>,
     /// Attempts beyond the first.
@@ -48,6 +51,7 @@ impl Tally {
             Verdict::Exhausted => self.exhausted += 1,
             Verdict::Error => self.errors += 1,
         }
+        self.unsure += i64::from(facts.confidence == Some(Confidence::Unsure));
         if let Some(Ok(Bson::String(source))) = facts.source.map(|source| mongodb::bson::serialize_to_bson(&source)) {
             *self.by_source.entry(source).or_default() += 1;
         }
