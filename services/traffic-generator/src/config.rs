@@ -32,7 +32,7 @@ pub enum Command {
     /// Put a dataset into MongoDB; doing it twice changes nothing.
     Import {
         /// CSV as Yahoo! Answers has it (class, title, content, best answer), or JSON Lines (title, content,
-        /// best_answer, topic).
+        /// best_answer, other_answers, topic).
         file: PathBuf,
     },
 }

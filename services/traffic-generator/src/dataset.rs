@@ -5,24 +5,21 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 use anyhow::Context as _;
-use contracts::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
+use contracts::message;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::records::{Format, Record, Records};
 
-/// A question with the answer that a person gave, as MongoDB's `questions` has it.
+/// A question with the answers that people gave, as MongoDB's `questions` has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
     /// Tells it from every other question: 32 hexadecimal digits made from its text.
     #[serde(rename = "_id")]
     pub question_id: String,
-    /// The question in one line.
-    pub title: String,
-    /// What the asker added; may be empty.
-    pub content: String,
-    /// The answer that a person gave.
-    pub best_answer: String,
+    /// The question with the answers that people gave.
+    #[serde(flatten)]
+    pub text: message::Question,
     /// What it is about: the dataset's class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
@@ -113,13 +110,13 @@ fn from_csv(columns: Vec<Vec<u8>>, source: &str) -> Result<Question, String> {
     let [class, title, content, answer] = columns.map(|column| String::from_utf8(column).map_err(|_| "not UTF-8"));
     // The set has its line breaks written out.
     let unescape = |text: String| text.replace("\\n", "\n");
-    question(
-        unescape(title?),
-        unescape(content?),
-        unescape(answer?),
-        Some(class?),
-        source,
-    )
+    let text = message::Question {
+        title: unescape(title?),
+        content: unescape(content?),
+        best_answer: unescape(answer?),
+        other_answers: vec![],
+    };
+    question(text, Some(class?), source)
 }
 
 fn from_json(columns: &[Vec<u8>], source: &str) -> Result<Question, String> {
@@ -128,50 +125,54 @@ fn from_json(columns: &[Vec<u8>], source: &str) -> Result<Question, String> {
         title: String,
         content: Option<String>,
         best_answer: String,
+        other_answers: Option<Vec<String>>,
         topic: Option<String>,
     }
     let line: Line = serde_json::from_slice(&columns.concat()).map_err(|error| format!("not such JSON: {error}"))?;
-    question(
-        line.title,
-        line.content.unwrap_or_default(),
-        line.best_answer,
-        line.topic,
-        source,
-    )
+    let text = message::Question {
+        title: line.title,
+        content: line.content.unwrap_or_default(),
+        best_answer: line.best_answer,
+        other_answers: line.other_answers.unwrap_or_default(),
+    };
+    question(text, line.topic, source)
 }
 
-fn question(
-    title: String,
-    content: String,
-    best_answer: String,
-    topic: Option<String>,
-    source: &str,
-) -> Result<Question, String> {
-    let [title, content, best_answer] = [title, content, best_answer].map(|text| text.trim().to_owned());
-    if title.is_empty() {
+fn question(text: message::Question, topic: Option<String>, source: &str) -> Result<Question, String> {
+    let text = tidy(text);
+    if text.title.is_empty() {
         return Err("the title is empty".into());
     }
-    if best_answer.is_empty() {
+    if text.best_answer.is_empty() {
         return Err("the answer is empty".into());
     }
-    for (what, bytes, most) in [
-        ("question", title.len() + content.len(), MAX_QUESTION_BYTES),
-        ("answer", best_answer.len(), MAX_ANSWER_BYTES),
-    ] {
-        if bytes > most {
-            return Err(format!("the {what} has {bytes} bytes and may have {most}"));
-        }
-    }
+    text.check_size()?;
     Ok(Question {
-        question_id: question_id(&title, &content),
-        title,
-        content,
-        best_answer,
+        question_id: question_id(&text.title, &text.content),
+        text,
         topic: topic
             .map(|topic| topic.trim().to_owned())
             .filter(|topic| !topic.is_empty()),
         source: source.to_owned(),
     })
+}
+
+/// Without the spaces around texts, and without other answers that say nothing new.
+fn tidy(text: message::Question) -> message::Question {
+    let trim = |text: String| text.trim().to_owned();
+    let best_answer = trim(text.best_answer);
+    let mut other_answers: Vec<String> = Vec::with_capacity(text.other_answers.len());
+    for other in text.other_answers.into_iter().map(trim) {
+        if !other.is_empty() && other != best_answer && !other_answers.contains(&other) {
+            other_answers.push(other);
+        }
+    }
+    message::Question {
+        title: trim(text.title),
+        content: trim(text.content),
+        best_answer,
+        other_answers,
+    }
 }
 
 /// The same for two questions that differ in case and spaces alone.
@@ -183,6 +184,7 @@ fn question_id(title: &str, content: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use contracts::topic::{MAX_ANSWER_BYTES, MAX_OTHER_ANSWERS, MAX_QUESTION_BYTES};
     use proptest::prelude::*;
 
     use super::*;
@@ -208,9 +210,9 @@ mod tests {
             br#""5","why doesn't an ""optical"" mouse work?","or\neven a desk?","It needs light,\n\nsays he.""#,
         );
         let question = rows[0].1.as_ref().unwrap();
-        assert_eq!(question.title, "why doesn't an \"optical\" mouse work?");
-        assert_eq!(question.content, "or\neven a desk?");
-        assert_eq!(question.best_answer, "It needs light,\n\nsays he.");
+        assert_eq!(question.text.title, "why doesn't an \"optical\" mouse work?");
+        assert_eq!(question.text.content, "or\neven a desk?");
+        assert_eq!(question.text.best_answer, "It needs light,\n\nsays he.");
         assert_eq!(question.topic.as_deref(), Some("5"));
         assert_eq!(question.source, "train");
     }
@@ -222,13 +224,48 @@ mod tests {
             b"{\"title\": \"a\\nb\", \"best_answer\": \"c\\\\n\", \"topic\": \"t\"}\n{\"title\": \"a\"}\n[1]\n",
         );
         let question = rows[0].1.as_ref().unwrap();
-        assert_eq!((question.title.as_str(), question.content.as_str()), ("a\nb", ""));
         assert_eq!(
-            (question.best_answer.as_str(), question.topic.as_deref()),
+            (question.text.title.as_str(), question.text.content.as_str()),
+            ("a\nb", "")
+        );
+        assert_eq!(
+            (question.text.best_answer.as_str(), question.topic.as_deref()),
             ("c\\n", Some("t"))
         );
         assert!(rows[1].1.as_ref().unwrap_err().contains("best_answer"));
         assert_eq!(rows.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn other_answers_are_kept_once_each_and_only_if_they_differ_from_the_best() {
+        let rows = read(
+            "mine.jsonl",
+            br#"{"title": "a", "best_answer": "b", "other_answers": [" c ", "", "b ", "d", "c"]}
+{"title": "a", "best_answer": "b", "other_answers": null}
+{"title": "a", "best_answer": "b", "other_answers": "c"}"#,
+        );
+        let others = |row: usize| &rows[row].1.as_ref().unwrap().text.other_answers;
+        assert_eq!(others(0), &["c", "d"]);
+        assert!(others(1).is_empty());
+        assert!(rows[2].1.as_ref().unwrap_err().contains("not such JSON"));
+        let many: Vec<_> = (0..=MAX_OTHER_ANSWERS).map(|number| number.to_string()).collect();
+        let line = serde_json::json!({ "title": "a", "best_answer": "b", "other_answers": many });
+        let fault = read("mine.jsonl", line.to_string().as_bytes()).remove(0).1.unwrap_err();
+        assert!(fault.contains("other_answers has 17 texts"), "{fault}");
+    }
+
+    #[test]
+    fn a_question_is_stored_flat_and_one_that_was_imported_before_other_answers_is_read() {
+        let row = br#"{"title": "a", "best_answer": "b", "other_answers": ["c"], "topic": "t"}"#;
+        let question = read("mine.jsonl", row).remove(0).1.unwrap();
+        let stored = mongodb::bson::serialize_to_document(&question).unwrap();
+        assert_eq!(stored.get_str("best_answer").unwrap(), "b");
+        let read: Question = mongodb::bson::deserialize_from_document(stored.clone()).unwrap();
+        assert_eq!(read, question);
+        let mut old = stored;
+        old.remove("other_answers");
+        let question: Question = mongodb::bson::deserialize_from_document(old).unwrap();
+        assert!(question.text.other_answers.is_empty());
     }
 
     #[test]
@@ -257,13 +294,16 @@ mod tests {
                 (5, "the title is empty"),
                 (6, "the answer is empty"),
                 (7, "not UTF-8"),
-                (10, "the question has 65537 bytes and may have 65536"),
-                (11, "the answer has 262145 bytes and may have 262144"),
+                (10, "too_large: the question has 65537 bytes, 65536 at most are allowed"),
+                (
+                    11,
+                    "too_large: best_answer has 262145 bytes, 262144 at most are allowed"
+                ),
             ]
         );
         let good: Vec<_> = rows
             .iter()
-            .filter_map(|(_, row)| Some(row.as_ref().ok()?.title.as_str()))
+            .filter_map(|(_, row)| Some(row.as_ref().ok()?.text.title.as_str()))
             .collect();
         assert_eq!(good, ["a", "d\ne", "g"]);
     }
@@ -292,7 +332,7 @@ mod tests {
             let read: Vec<_> = rows.by_ref().map(Result::unwrap).collect();
             prop_assert_eq!(read.len(), texts.len());
             for ((position, question), text) in read.into_iter().zip(&texts).rev() {
-                prop_assert_eq!(text.trim(), &question.as_ref().unwrap().title);
+                prop_assert_eq!(text.trim(), &question.as_ref().unwrap().text.title);
                 rows.seek(position).unwrap();
                 prop_assert_eq!(rows.next().unwrap().unwrap(), (position, question));
             }

@@ -13,7 +13,7 @@ use serde::Serialize;
 /// A question that was given to Kafka.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The asking.
+    /// The request.
     pub message_id: Id,
     /// What was asked.
     pub question_id: Id,

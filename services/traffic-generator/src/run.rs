@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contracts::message::QuestionMessage;
+use contracts::message::{Identity, QuestionMessage};
 use contracts::topic::Message as _;
 use contracts::value::{Id, InvalidValue, now};
 use jiff::Timestamp;
@@ -113,7 +113,7 @@ impl Run {
     /// The message that asks a question, the `index`-th of the run.
     ///
     /// # Errors
-    /// An id in the dataset that is none.
+    /// An id in the dataset, or a name of a run, that is none.
     pub fn message(
         &self,
         index: u64,
@@ -121,17 +121,19 @@ impl Run {
         asked_at: Timestamp,
     ) -> Result<QuestionMessage, InvalidValue> {
         Ok(QuestionMessage {
-            message_id: self.id("message", index),
-            trace_id: self.id("trace", index),
-            question_id: question.question_id.try_into()?,
-            title: question.title,
-            content: question.content,
-            best_answer: question.best_answer,
+            identity: Identity {
+                message_id: self.id("message", index),
+                trace_id: self.id("trace", index),
+                question_id: question.question_id.try_into()?,
+                asked_at: Some(asked_at),
+                retry_of: None,
+                run: Some(self.name.clone().try_into()?),
+                topic: question.topic,
+            },
+            question: question.text,
             source: question.source,
             created_at: now(),
             attempts: 0,
-            asked_at: Some(asked_at),
-            retry_of: None,
         })
     }
 
@@ -275,14 +277,23 @@ mod tests {
         assert_eq!((&record["state"], &record["asked"]), (&"complete".into(), &500.into()));
         assert_eq!(record["dataset"]["questions"], 3);
         let asked = stage.asked(500);
-        assert!(asked.windows(2).all(|pair| pair[0].asked_at <= pair[1].asked_at));
-        assert_eq!(asked[7].message_id, identity("r", 1, true).id("message", 7));
+        assert!(
+            asked
+                .windows(2)
+                .all(|pair| pair[0].identity.asked_at <= pair[1].identity.asked_at)
+        );
+        assert_eq!(asked[7].identity.message_id, identity("r", 1, true).id("message", 7));
+        assert!(asked.iter().all(|question| {
+            let Identity { run, topic, .. } = &question.identity;
+            run.as_ref().map(Id::as_str) == Some("r") && topic.as_deref() == Some("1")
+        }));
         let row = |question: &QuestionMessage, offset: usize| {
+            let identity = &question.identity;
             let begin = format!(
                 "{},{},{:.3},",
-                question.message_id,
-                question.question_id,
-                question.asked_at.unwrap()
+                identity.message_id,
+                identity.question_id,
+                identity.asked_at.unwrap()
             );
             rows.iter()
                 .any(|row| row.starts_with(&begin) && row.ends_with(&format!(",0,{offset}")))

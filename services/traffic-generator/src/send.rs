@@ -4,7 +4,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use contracts::message::QuestionMessage;
 use contracts::value::{Id, now};
 use futures::channel::mpsc::{Receiver, Sender, channel};
 use futures::future::BoxFuture;
@@ -38,7 +37,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 const LATE: Duration = Duration::from_millis(100);
 
 /// A question and its time.
-struct Asking {
+struct Request {
     index: u64,
     /// Since the start of the run; whole milliseconds, as messages carry them.
     at: Duration,
@@ -57,7 +56,7 @@ pub async fn send(
     journal: &mut Journal,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<State> {
-    let (sender, askings) = channel(AHEAD);
+    let (sender, requests) = channel(AHEAD);
     let planner = AbortOnDropHandle::new(tokio::spawn(plan(arrivals, source, sender)));
     let mut asker = Asker {
         run,
@@ -68,7 +67,7 @@ pub async fn send(
         give_up: CancellationToken::new(),
         behind: Duration::ZERO,
     };
-    let asked = asker.ask_all(askings.peekable(), shutdown).await;
+    let asked = asker.ask_all(requests.peekable(), shutdown).await;
     let drained = asker.drain(asked.is_ok(), shutdown).await;
     if asked? == State::Interrupted {
         return drained.map(|()| State::Interrupted);
@@ -79,7 +78,7 @@ pub async fn send(
 }
 
 /// Draws arrivals and fetches their questions ahead of their time.
-async fn plan(mut arrivals: Arrivals, mut source: Source, mut askings: Sender<Asking>) -> anyhow::Result<()> {
+async fn plan(mut arrivals: Arrivals, mut source: Source, mut requests: Sender<Request>) -> anyhow::Result<()> {
     let mut index = 0;
     loop {
         let chunk: Vec<Arrival> = arrivals.by_ref().take(AHEAD).collect();
@@ -89,7 +88,7 @@ async fn plan(mut arrivals: Arrivals, mut source: Source, mut askings: Sender<As
         let indices: Vec<usize> = chunk.iter().map(|arrival| arrival.question).collect();
         for (arrival, question) in chunk.into_iter().zip(source.fetch(&indices).await?) {
             let at = Duration::from_millis((arrival.at * 1e3).round() as u64);
-            if askings.send(Asking { index, at, question }).await.is_err() {
+            if requests.send(Request { index, at, question }).await.is_err() {
                 return Ok(());
             }
             index += 1;
@@ -105,10 +104,10 @@ struct Start {
 }
 
 /// Waits until the next question is due; safe to drop while it waits.
-async fn next_due(askings: &mut Peekable<Receiver<Asking>>, start: Start) -> Option<Asking> {
-    let at = Pin::new(&mut *askings).peek().await?.at;
+async fn next_due(requests: &mut Peekable<Receiver<Request>>, start: Start) -> Option<Request> {
+    let at = Pin::new(&mut *requests).peek().await?.at;
     sleep_until(start.instant + at).await;
-    askings.next().await
+    requests.next().await
 }
 
 struct Asker<'a> {
@@ -127,11 +126,11 @@ struct Asker<'a> {
 impl Asker<'_> {
     async fn ask_all(
         &mut self,
-        mut askings: Peekable<Receiver<Asking>>,
+        mut requests: Peekable<Receiver<Request>>,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<State> {
         tokio::select! {
-            _ = Pin::new(&mut askings).peek() => {}
+            _ = Pin::new(&mut requests).peek() => {}
             () = shutdown.cancelled() => return Ok(State::Interrupted),
         }
         let start = Start {
@@ -146,32 +145,27 @@ impl Asker<'_> {
                 () = shutdown.cancelled() => return Ok(State::Interrupted),
                 _ = flush.tick() => self.journal.flush()?,
                 _ = report.tick() => {
-                    let waiting = Pin::new(&mut askings).peek().now_or_never().flatten();
-                    self.report(waiting.map_or(Duration::ZERO, |asking| (start.instant + asking.at).elapsed()));
+                    let waiting = Pin::new(&mut requests).peek().now_or_never().flatten();
+                    self.report(waiting.map_or(Duration::ZERO, |request| (start.instant + request.at).elapsed()));
                 }
                 Some(delivery) = self.deliveries.next() => self.settle(delivery)?,
-                due = next_due(&mut askings, start), if self.outstanding < MOST_OUTSTANDING => match due {
-                    Some(asking) => self.ask(asking, start)?,
+                due = next_due(&mut requests, start), if self.outstanding < MOST_OUTSTANDING => match due {
+                    Some(request) => self.ask(request, start)?,
                     None => return Ok(State::Complete),
                 },
             }
         }
     }
 
-    fn ask(&mut self, asking: Asking, start: Start) -> anyhow::Result<()> {
-        let scheduled = start.time.checked_add(SignedDuration::try_from(asking.at)?)?;
-        let question = self.run.message(asking.index, asking.question, scheduled)?;
-        self.note_lateness((start.instant + asking.at).elapsed());
-        let record = Outgoing::new(&question);
-        let QuestionMessage {
-            message_id,
-            question_id,
-            trace_id,
-            ..
-        } = question;
+    fn ask(&mut self, request: Request, start: Start) -> anyhow::Result<()> {
+        let scheduled = start.time.checked_add(SignedDuration::try_from(request.at)?)?;
+        let message = self.run.message(request.index, request.question, scheduled)?;
+        self.note_lateness((start.instant + request.at).elapsed());
+        let record = Outgoing::new(&message);
+        let identity = message.identity;
         let event = Event {
-            message_id,
-            question_id,
+            message_id: identity.message_id,
+            question_id: identity.question_id,
             scheduled,
             sent: now(),
             acknowledged: None,
@@ -179,7 +173,7 @@ impl Asker<'_> {
         let delivery = Delivery {
             record,
             event,
-            trace_id,
+            trace_id: identity.trace_id,
             refusal: None,
         };
         self.outstanding += delivery.bytes();

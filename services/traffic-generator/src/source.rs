@@ -178,7 +178,7 @@ mod tests {
             (source.record.questions, &source.record.sha256),
             (3, &other.record.sha256)
         );
-        let answers = |questions: Vec<Question>| questions.into_iter().map(|q| q.best_answer).collect::<Vec<_>>();
+        let answers = |questions: Vec<Question>| questions.into_iter().map(|q| q.text.best_answer).collect::<Vec<_>>();
         let first = answers(source.fetch(&[2, 0, 1, 2]).await.unwrap());
         assert_eq!(first, answers(other.fetch(&[2, 0, 1, 2]).await.unwrap()));
         assert_eq!(first[0], first[3]);
