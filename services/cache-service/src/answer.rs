@@ -1,21 +1,23 @@
-//! An earlier answer, and the rule that says whether it may be reused.
+//! An earlier answer with its verdict, and the rule that says whether it may be reused.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contracts::message::{QuestionMessage, Source, ValidatedResponse, Verdict};
+use contracts::message::{Answer, Confidence, Question, QuestionMessage, Source, ValidatedResponse, Verdict};
 use contracts::value::{Score, now};
 use jiff::Timestamp;
 
-/// What is kept of an answer of the model and its verdict.
+/// An answer of the model, and what it was judged.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    pub llm_answer: String,
-    /// The reference that the score belongs to.
-    pub best_answer: String,
+pub struct Judged {
+    /// With the references that the score belongs to.
+    pub question: Question,
+    pub answer: Answer,
     pub score: Score,
     pub accepted: bool,
     pub scorer: Option<String>,
-    pub model: Option<String>,
+    pub signals: Option<BTreeMap<String, f64>>,
+    pub confidence: Option<Confidence>,
     pub decided_at: Timestamp,
 }
 
@@ -37,8 +39,8 @@ pub enum Stale {
     TooLow,
     /// Another scorer than today's gave the score.
     OtherScorer,
-    /// The question has another reference now, so its score means nothing.
-    OtherReference,
+    /// The question has other references now, so its score means nothing.
+    OtherReferences,
 }
 
 impl ReuseRule {
@@ -48,8 +50,8 @@ impl ReuseRule {
     /// Why not.
     pub fn check(
         &self,
-        answer: &Answer,
-        question: &QuestionMessage,
+        answer: &Judged,
+        question: &Question,
         scorer: Option<&str>,
         now: Timestamp,
     ) -> Result<(), Stale> {
@@ -61,59 +63,60 @@ impl ReuseRule {
             Err(Stale::TooLow)
         } else if scorer.is_some() && answer.scorer.as_deref() != scorer {
             Err(Stale::OtherScorer)
-        } else if answer.best_answer != question.best_answer {
-            Err(Stale::OtherReference)
+        } else if !answer.question.has_references_of(question) {
+            Err(Stale::OtherReferences)
         } else {
             Ok(())
         }
     }
 }
 
-impl Answer {
+impl Judged {
     /// The answer of a verdict, if the model was asked for it.
-    pub fn of(verdict: &ValidatedResponse) -> Option<Self> {
-        (verdict.source == Source::Llm).then(|| Self {
-            llm_answer: verdict.llm_answer.clone(),
-            best_answer: verdict.best_answer.clone(),
+    pub fn of(verdict: ValidatedResponse) -> Option<Self> {
+        (verdict.source == Source::Llm).then_some(Self {
+            question: verdict.question,
+            answer: verdict.answer,
             score: verdict.score,
             accepted: verdict.accepted,
-            scorer: verdict.scorer.clone(),
-            model: verdict.model.clone(),
+            scorer: verdict.scorer,
+            signals: verdict.signals,
+            confidence: verdict.confidence,
             decided_at: verdict.decided_at,
         })
     }
 
-    /// The outcome of `question` when this answer serves it; no model was asked.
-    pub fn serve(&self, question: QuestionMessage, source: Source, threshold: Score) -> ValidatedResponse {
+    /// The outcome of the request `asked` when this answer serves it; no model was asked.
+    pub fn serve(&self, asked: QuestionMessage, source: Source, threshold: Score) -> ValidatedResponse {
         ValidatedResponse {
-            message_id: question.message_id,
-            trace_id: question.trace_id,
-            question_id: question.question_id,
-            title: question.title,
-            content: question.content,
-            llm_answer: self.llm_answer.clone(),
-            best_answer: question.best_answer,
+            identity: asked.identity,
+            question: asked.question,
+            answer: Answer {
+                usage: None,
+                calls: None,
+                finish_reason: None,
+                ..self.answer.clone()
+            },
             score: self.score,
             accepted: self.accepted,
             source,
             attempts: 0,
             decided_at: now(),
-            asked_at: question.asked_at,
-            verdict: Some(if self.accepted {
-                Verdict::Accepted
-            } else {
-                Verdict::Exhausted
-            }),
+            verdict: Some(Verdict::on(self.accepted)),
             threshold: Some(threshold),
             scorer: self.scorer.clone(),
-            model: self.model.clone(),
-            usage: None,
-            calls: None,
-            finish_reason: None,
-            prompt_version: None,
+            signals: self.signals.clone(),
+            confidence: self.confidence,
             history: None,
-            retry_of: question.retry_of,
+            spent: None,
         }
+    }
+
+    /// Bytes of text that keeping it takes.
+    pub fn size(&self) -> usize {
+        let Question { title, content, .. } = &self.question;
+        let references: usize = self.question.references().map(str::len).sum();
+        title.len() + content.len() + references + self.answer.llm_answer.len()
     }
 }
 
@@ -129,9 +132,9 @@ mod tests {
         }
     }
 
-    fn check(answer: &Answer, scorer: Option<&str>, age_s: i64) -> Result<(), Stale> {
+    fn check(answer: &Judged, scorer: Option<&str>, age_s: i64) -> Result<(), Stale> {
         let now = answer.decided_at + jiff::SignedDuration::from_secs(age_s);
-        rule().check(answer, &question("m", "q"), scorer, now)
+        rule().check(answer, &question("m", "q").question, scorer, now)
     }
 
     #[test]
@@ -149,11 +152,12 @@ mod tests {
     fn an_answer_below_todays_threshold_or_of_another_scorer_or_reference_is_stale() {
         assert_eq!(check(&answer(0.64), Some("s1"), 1), Err(Stale::TooLow));
         assert_eq!(check(&answer(0.9), Some("s2"), 1), Err(Stale::OtherScorer));
-        let other = Answer {
-            best_answer: "Another reference.".into(),
-            ..answer(0.9)
-        };
-        assert_eq!(check(&other, Some("s1"), 1), Err(Stale::OtherReference));
+        let mut other = answer(0.9);
+        other.question.best_answer = "Another reference.".into();
+        assert_eq!(check(&other, Some("s1"), 1), Err(Stale::OtherReferences));
+        let mut more = answer(0.9);
+        more.question.other_answers.push("A further reference.".into());
+        assert_eq!(check(&more, Some("s1"), 1), Err(Stale::OtherReferences));
     }
 
     #[test]

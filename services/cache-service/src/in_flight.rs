@@ -4,18 +4,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use contracts::message::Identity;
 use contracts::value::{Id, now};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::answer::Answer;
+use crate::answer::Judged;
 
 /// How a flight ended.
 #[derive(Debug, Clone)]
 pub enum Landing {
     /// The model's answer has a verdict, which twins may share.
-    Decided(Arc<Answer>),
+    Decided(Arc<Judged>),
     /// There is nothing to share: the model failed, or its asker found another answer.
     Nothing,
 }
@@ -74,7 +75,12 @@ impl InFlight {
     /// Joins the flight of a question, or starts it.
     ///
     /// A leader that comes again, because its record was redelivered, leads again.
-    pub fn join(&self, question_id: &Id, message_id: &Id) -> Place {
+    pub fn join(&self, asked: &Identity) -> Place {
+        let Identity {
+            question_id,
+            message_id,
+            ..
+        } = asked;
         let mut flights = self.flights();
         if let Some(flight) = flights.by_question.get(question_id)
             && flight.started.elapsed() < self.patience
@@ -96,17 +102,17 @@ impl InFlight {
         Place::Lead
     }
 
-    /// Ends a question's flight by the outcome of an asking, and tells everyone who waits.
+    /// Ends a question's flight by the outcome of a request, and tells everyone who waits.
     ///
-    /// An outcome of someone else's asking counts only if it fell after the flight began: those
+    /// An outcome of someone else's request counts only if it fell after the flight began: those
     /// read along after a start may be old.
-    pub fn land(&self, question_id: &Id, message_id: &Id, decided_at: Timestamp, landing: Landing) {
+    pub fn land(&self, decided: &Identity, decided_at: Timestamp, landing: Landing) {
         let mut flights = self.flights();
-        let Some(flight) = flights.by_question.get(question_id) else {
+        let Some(flight) = flights.by_question.get(&decided.question_id) else {
             return;
         };
-        if (flight.leader == *message_id || flight.started_at <= decided_at)
-            && let Some(flight) = flights.by_question.remove(question_id)
+        if (flight.leader == decided.message_id || flight.started_at <= decided_at)
+            && let Some(flight) = flights.by_question.remove(&decided.question_id)
         {
             flight.landing.send_replace(Some(landing));
         }

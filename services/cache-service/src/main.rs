@@ -76,7 +76,7 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         follow(
             &config.common.kafka,
             cache_size,
-            |outcome| verdicts::observe(&outcome, &answers, &in_flight),
+            |outcome| verdicts::observe(outcome, &answers, &in_flight),
             shutdown
         ),
     )?;

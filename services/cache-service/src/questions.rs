@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::message::{LlmRequest, QuestionMessage, Source};
-use contracts::topic::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
+use contracts::message::{Identity, LlmRequest, QuestionMessage, Source};
 use contracts::value::{Score, now};
 use messaging::handler::{Failure, Handler};
 use messaging::producer::Outgoing;
@@ -12,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::answer::Answer;
+use crate::answer::Judged;
 use crate::answers::Answers;
 use crate::in_flight::{InFlight, Landing, Place, landed};
 use crate::stored::Stored;
@@ -31,7 +30,7 @@ impl Handler for Questions {
     type Input = QuestionMessage;
 
     async fn handle(&self, question: QuestionMessage) -> Result<Vec<Outgoing>, Failure> {
-        check_size(&question)?;
+        question.question.check_size().map_err(Failure::Reject)?;
         let known = tokio::select! {
             // Nothing is lost: what waits for a twin is redelivered.
             () = self.shutdown.cancelled() => return Err(Failure::GiveBack),
@@ -53,8 +52,8 @@ impl Handler for Questions {
 /// What is known of a question before the model is asked.
 enum Known {
     /// An answer that may serve it, and where that was found.
-    Answer(Answer, Source),
-    /// This very asking has its outcome: it was read again.
+    Answer(Arc<Judged>, Source),
+    /// This very request has its outcome: it was read again.
     Decided,
     /// Nothing: the model has to be asked.
     Nothing,
@@ -69,11 +68,11 @@ impl Questions {
             if let Some(answer) = remembered {
                 return Known::Answer(answer, Source::Cache);
             }
-            match self.in_flight.join(&question.question_id, &question.message_id) {
+            match self.in_flight.join(&question.identity) {
                 Place::Lead => return self.lead(question).await,
                 Place::Follow(flight) => match timeout_at(deadline, landed(flight)).await {
-                    Ok(Landing::Decided(answer)) if answer.best_answer == question.best_answer => {
-                        return Known::Answer((*answer).clone(), Source::Coalesced);
+                    Ok(Landing::Decided(answer)) if answer.question.has_references_of(&question.question) => {
+                        return Known::Answer(answer, Source::Coalesced);
                     }
                     // The first to come back leads the next flight, the others follow it.
                     Ok(Landing::Nothing) => remembered = self.answers.in_memory(question),
@@ -87,7 +86,7 @@ impl Questions {
     async fn lead(&self, question: &QuestionMessage) -> Known {
         let grounded = Grounded {
             in_flight: &self.in_flight,
-            question,
+            asked: &question.identity,
         };
         // A verdict may have come between looking in memory and joining.
         if let Some(answer) = self.answers.in_memory(question) {
@@ -103,8 +102,8 @@ impl Questions {
 
     async fn in_mongodb(&self, question: &QuestionMessage) -> Known {
         let (stored, is_decided) = tokio::join!(
-            self.stored.answers.get(question.question_id.clone()),
-            self.stored.decided.get(question.message_id.clone()),
+            self.stored.answers.get(question.identity.question_id.clone()),
+            self.stored.decided.get(question.identity.message_id.clone()),
         );
         if is_decided {
             // The job drops what it has judged before: no verdict would ever land its flight.
@@ -120,53 +119,27 @@ impl Questions {
 /// Lands a flight that never takes off, also when its task is dropped.
 struct Grounded<'a> {
     in_flight: &'a InFlight,
-    question: &'a QuestionMessage,
+    asked: &'a Identity,
 }
 
 impl Drop for Grounded<'_> {
     fn drop(&mut self) {
-        let QuestionMessage {
-            question_id,
-            message_id,
-            ..
-        } = self.question;
-        self.in_flight.land(question_id, message_id, now(), Landing::Nothing);
+        self.in_flight.land(self.asked, now(), Landing::Nothing);
     }
 }
 
-fn check_size(question: &QuestionMessage) -> Result<(), Failure> {
-    let sizes = [
-        (
-            "question",
-            question.title.len() + question.content.len(),
-            MAX_QUESTION_BYTES,
-        ),
-        ("best_answer", question.best_answer.len(), MAX_ANSWER_BYTES),
-    ];
-    match sizes.into_iter().find(|(_, bytes, most)| bytes > most) {
-        Some((what, bytes, most)) => Err(Failure::Reject(format!(
-            "too_large: {what} of {bytes} bytes, {most} at most"
-        ))),
-        None => Ok(()),
-    }
-}
-
-fn first_request(question: QuestionMessage) -> LlmRequest {
+fn first_request(asked: QuestionMessage) -> LlmRequest {
+    let question = asked.question;
     LlmRequest {
         prompt: format!("{}\n\n{}", question.title, question.content)
             .trim_end()
             .to_owned(),
-        message_id: question.message_id,
-        trace_id: question.trace_id,
-        question_id: question.question_id,
-        title: question.title,
-        content: question.content,
-        best_answer: question.best_answer,
+        identity: asked.identity,
+        question,
         attempts: 1,
         created_at: now(),
-        asked_at: question.asked_at,
         previous: None,
-        retry_of: question.retry_of,
+        spent: None,
     }
 }
 
@@ -175,7 +148,7 @@ mod tests {
     use std::collections::HashMap;
 
     use contracts::message::ValidatedResponse;
-    use contracts::topic::Message as _;
+    use contracts::topic::{MAX_OTHER_ANSWERS, MAX_QUESTION_BYTES, Message as _};
     use contracts::value::Id;
     use futures::future::join_all;
     use messaging::input::Outcome;
@@ -187,13 +160,17 @@ mod tests {
     use crate::test_support::{answer, question};
     use crate::verdicts;
 
-    fn handler(stored: Vec<Answer>) -> Arc<Questions> {
+    fn handler(stored: Vec<Judged>) -> Arc<Questions> {
         handler_after(&[], stored)
     }
 
-    /// With the askings that have their outcome, and the answers that MongoDB has for any question.
-    fn handler_after(decided: &[&str], stored: Vec<Answer>) -> Arc<Questions> {
-        let decided: HashMap<_, _> = decided.iter().map(|id| (question(id, "q").message_id, true)).collect();
+    /// With the requests that have their outcome, and the answers that MongoDB has for any question.
+    fn handler_after(decided: &[&str], stored: Vec<Judged>) -> Arc<Questions> {
+        let stored: Vec<_> = stored.into_iter().map(Arc::new).collect();
+        let decided: HashMap<_, _> = decided
+            .iter()
+            .map(|id| (question(id, "q").identity.message_id, true))
+            .collect();
         let threshold = Score::try_from(0.65).unwrap();
         let rule = ReuseRule {
             threshold,
@@ -224,7 +201,7 @@ mod tests {
         tokio::spawn(async move { handler.handle(question).await })
     }
 
-    /// Gives every asking its time to get to where it waits.
+    /// Gives every request its time to get to where it waits.
     async fn settle() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -238,11 +215,11 @@ mod tests {
         serde_json::from_slice(outgoing.value.as_ref().unwrap()).unwrap()
     }
 
-    fn decide(handler: &Questions, answer: Answer) {
+    fn decide(handler: &Questions, answer: Judged) {
         let mut verdict = answer.serve(question("m0", "q"), Source::Llm, handler.threshold);
         verdict.attempts = 1;
         verdicts::observe(
-            &Outcome::Validated(Box::new(verdict)),
+            Outcome::Validated(Box::new(verdict)),
             &handler.answers,
             &handler.in_flight,
         );
@@ -257,7 +234,7 @@ mod tests {
         settle().await;
         decide(
             &handler,
-            Answer {
+            Judged {
                 accepted: false,
                 ..answer(0.3)
             },
@@ -284,10 +261,8 @@ mod tests {
         sent(ask(&handler, "m0").await);
         let twins: Vec<_> = (1..5).map(|i| ask(&handler, &format!("m{i}"))).collect();
         settle().await;
-        let leader = question("m0", "q");
-        handler
-            .in_flight
-            .land(&leader.question_id, &leader.message_id, now(), Landing::Nothing);
+        let leader = question("m0", "q").identity;
+        handler.in_flight.land(&leader, now(), Landing::Nothing);
         settle().await;
         assert_eq!(twins.iter().filter(|twin| twin.is_finished()).count(), 1);
         decide(&handler, answer(0.9));
@@ -303,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_asking_that_has_its_outcome_asks_for_nothing_and_holds_up_no_twin() {
+    async fn a_request_that_has_its_outcome_asks_for_nothing_and_holds_up_no_twin() {
         let handler = handler_after(&["m0"], vec![]);
         let (again, twin) = (ask(&handler, "m0"), ask(&handler, "m1"));
         assert!(again.await.unwrap().unwrap().is_empty());
@@ -313,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_asking_that_has_its_outcome_asks_for_nothing_though_it_waited_too_long_for_a_twin() {
+    async fn a_request_that_has_its_outcome_asks_for_nothing_though_it_waited_too_long_for_a_twin() {
         let handler = handler_after(&["m1"], vec![]);
         sent(ask(&handler, "m0").await);
         assert!(ask(&handler, "m1").await.unwrap().unwrap().is_empty());
@@ -327,7 +302,7 @@ mod tests {
         sent(ask(&handler, "m0").await);
         let twin = ask(&handler, "m1");
         settle().await;
-        verdicts::observe(&Outcome::Validated(Box::new(old)), &handler.answers, &handler.in_flight);
+        verdicts::observe(Outcome::Validated(Box::new(old)), &handler.answers, &handler.in_flight);
         settle().await;
         assert!(!twin.is_finished());
         decide(&handler, answer(0.9));
@@ -361,10 +336,13 @@ mod tests {
     #[tokio::test]
     async fn a_question_that_is_too_large_is_rejected() {
         let handler = handler(vec![]);
-        let large = QuestionMessage {
-            content: "x".repeat(MAX_QUESTION_BYTES),
-            ..question("m", "q")
-        };
-        assert!(matches!(handler.handle(large).await, Err(Failure::Reject(reason)) if reason.starts_with("too_large")));
+        let mut large = question("m", "q");
+        large.question.content = "x".repeat(MAX_QUESTION_BYTES);
+        let mut many = question("m", "q");
+        many.question.other_answers = vec![String::new(); MAX_OTHER_ANSWERS + 1];
+        for asked in [large, many] {
+            let refused = handler.handle(asked).await;
+            assert!(matches!(refused, Err(Failure::Reject(reason)) if reason.starts_with("too_large")));
+        }
     }
 }

@@ -8,7 +8,7 @@ use tracing::debug;
 
 use crate::stored::Stored;
 
-/// Asks the model again, unless the asking has its outcome already.
+/// Asks the model again, unless the request has its outcome already.
 pub struct Regenerations {
     pub stored: Stored,
 }
@@ -17,7 +17,7 @@ impl Handler for Regenerations {
     type Input = RegenerationRequest;
 
     async fn handle(&self, failed: RegenerationRequest) -> Result<Vec<Outgoing>, Failure> {
-        if self.stored.decided.get(failed.message_id.clone()).await {
+        if self.stored.decided.get(failed.identity.message_id.clone()).await {
             debug!("already decided");
             return Ok(vec![]);
         }
@@ -31,18 +31,13 @@ fn next_request(failed: RegenerationRequest) -> Result<LlmRequest, Failure> {
         .checked_add(1)
         .ok_or_else(|| Failure::Reject("schema: attempts is too large".into()))?;
     Ok(LlmRequest {
-        message_id: failed.message_id,
-        trace_id: failed.trace_id,
-        question_id: failed.question_id,
-        title: failed.title,
-        content: failed.content,
+        identity: failed.identity,
+        question: failed.question,
         prompt: failed.prompt,
-        best_answer: failed.best_answer,
         attempts,
         created_at: now(),
-        asked_at: failed.asked_at,
         previous: failed.previous,
-        retry_of: failed.retry_of,
+        spent: failed.spent,
     })
 }
 
@@ -56,12 +51,18 @@ mod tests {
     use super::*;
     use crate::batcher::Batcher;
 
-    async fn asked_again(decided: bool) -> Vec<LlmRequest> {
-        let failed = serde_json::from_value(serde_json::json!({
+    fn failed() -> RegenerationRequest {
+        serde_json::from_value(serde_json::json!({
             "message_id": "m", "trace_id": "t", "question_id": "q", "title": "Why?", "content": "", "prompt": "Why?",
-            "best_answer": "Because.", "attempts": 1,
-            "previous": { "llm_answer": "No idea.", "score": 0.1, "attempts": 1 },
-        }));
+            "asked_at": "2026-01-01T00:00:00Z", "retry_of": "m0", "run": "r", "topic": "Science",
+            "best_answer": "Because.", "other_answers": ["Therefore."], "attempts": 1,
+            "previous": { "llm_answer": "No idea.", "score": 0.1, "attempts": 1, "scorer": "s1" },
+            "spent": { "calls": 1, "input_tokens": 2, "output_tokens": 3, "nanodollars": 4 },
+        }))
+        .unwrap()
+    }
+
+    async fn asked_again(decided: bool) -> Vec<LlmRequest> {
         let handler = Regenerations {
             stored: Stored {
                 answers: Batcher::new(async |_| HashMap::new()),
@@ -70,21 +71,23 @@ mod tests {
                 }),
             },
         };
-        let sent = handler.handle(failed.unwrap()).await.unwrap();
+        let sent = handler.handle(failed()).await.unwrap();
         sent.iter()
             .map(|message| serde_json::from_slice(message.value.as_ref().unwrap()).unwrap())
             .collect()
     }
 
     #[tokio::test]
-    async fn a_failed_attempt_is_asked_again_with_the_next_number_and_what_was_answered() {
-        let requests = asked_again(false).await;
-        assert_eq!(requests[0].attempts, 2);
-        assert_eq!(requests[0].previous.as_ref().unwrap().llm_answer, "No idea.");
+    async fn a_failed_attempt_is_asked_again_with_the_next_number_and_all_that_is_known_of_it() {
+        let request = asked_again(false).await.remove(0);
+        let failed = failed();
+        assert_eq!(request.attempts, 2);
+        assert_eq!((request.identity, request.question), (failed.identity, failed.question));
+        assert_eq!((request.previous, request.spent), (failed.previous, failed.spent));
     }
 
     #[tokio::test]
-    async fn an_asking_that_has_its_outcome_is_not_asked_again() {
+    async fn a_request_that_has_its_outcome_is_not_asked_again() {
         assert_eq!(asked_again(true).await, vec![]);
     }
 }

@@ -1,8 +1,9 @@
-//! What MongoDB knows: the model's accepted answers by question, and which askings are decided.
+//! What MongoDB knows: the model's accepted answers by question, and which requests are decided.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use contracts::message::{Answer, Confidence, Question};
 use contracts::value::{Id, Score, now};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
@@ -11,26 +12,29 @@ use mongodb::Collection;
 use mongodb::bson::{DateTime, Document, doc};
 use serde::Deserialize;
 
-use crate::answer::{Answer, ReuseRule};
+use crate::answer::{Judged, ReuseRule};
 use crate::batcher::Batcher;
 
 /// Batched look-ups in `results`; they wait for a server that is away.
 #[derive(Clone)]
 pub struct Stored {
     /// The model's accepted answers, by question_id.
-    pub answers: Batcher<Id, Vec<Answer>>,
-    /// Whether an asking has its outcome, by message_id.
+    pub answers: Batcher<Id, Vec<Arc<Judged>>>,
+    /// Whether a request has its outcome, by message_id.
     pub decided: Batcher<Id, bool>,
 }
 
 #[derive(Deserialize)]
 struct StoredAnswer {
     question_id: Id,
-    llm_answer: String,
-    best_answer: String,
+    #[serde(flatten)]
+    question: Question,
+    #[serde(flatten)]
+    answer: Answer,
     score: Score,
     scorer: Option<String>,
-    model: Option<String>,
+    signals: Option<BTreeMap<String, f64>>,
+    confidence: Option<Confidence>,
     decided_at: DateTime,
 }
 
@@ -51,7 +55,7 @@ impl Stored {
     }
 }
 
-async fn find_answers(mongo: Mongo, rule: ReuseRule, questions: Arc<[Id]>) -> HashMap<Id, Vec<Answer>> {
+async fn find_answers(mongo: Mongo, rule: ReuseRule, questions: Arc<[Id]>) -> HashMap<Id, Vec<Arc<Judged>>> {
     // Repeats are stored too, as many as there were: the index on question and source passes them over.
     let oldest = now().as_millisecond() - i64::try_from(rule.ttl.as_millis()).unwrap_or(i64::MAX);
     let filter = doc! {
@@ -63,11 +67,18 @@ async fn find_answers(mongo: Mongo, rule: ReuseRule, questions: Arc<[Id]>) -> Ha
     };
     let fields = [
         "question_id",
-        "llm_answer",
+        "title",
+        "content",
         "best_answer",
+        "other_answers",
+        "llm_answer",
+        "model",
+        "settings",
+        "prompt_version",
         "score",
         "scorer",
-        "model",
+        "signals",
+        "confidence",
         "decided_at",
     ];
     let projection: Document = fields.iter().map(|&field| (field.to_owned(), 1.into())).collect();
@@ -76,16 +87,19 @@ async fn find_answers(mongo: Mongo, rule: ReuseRule, questions: Arc<[Id]>) -> Ha
         let found = results.find(filter.clone()).projection(projection.clone()).await?;
         found.try_collect::<Vec<_>>().await
     };
-    let mut answers: HashMap<Id, Vec<Answer>> = HashMap::new();
+    let mut answers: HashMap<Id, Vec<Arc<Judged>>> = HashMap::new();
     for found in mongo.until_ok(find).await {
-        answers.entry(found.question_id.clone()).or_default().push(found.into());
+        answers
+            .entry(found.question_id.clone())
+            .or_default()
+            .push(Arc::new(found.into()));
     }
     answers
 }
 
-async fn find_decided(mongo: Mongo, askings: Arc<[Id]>) -> HashMap<Id, bool> {
+async fn find_decided(mongo: Mongo, requests: Arc<[Id]>) -> HashMap<Id, bool> {
     let results: Collection<StoredId> = mongo.database.collection("results");
-    let filter = doc! { "_id": { "$in": texts(&askings) } };
+    let filter = doc! { "_id": { "$in": texts(&requests) } };
     let find = || async {
         let found = results.find(filter.clone()).projection(doc! { "_id": 1 }).await?;
         found.map_ok(|stored| (stored._id, true)).try_collect().await
@@ -97,15 +111,16 @@ fn texts(ids: &[Id]) -> Vec<&str> {
     ids.iter().map(Id::as_str).collect()
 }
 
-impl From<StoredAnswer> for Answer {
+impl From<StoredAnswer> for Judged {
     fn from(stored: StoredAnswer) -> Self {
         Self {
-            llm_answer: stored.llm_answer,
-            best_answer: stored.best_answer,
+            question: stored.question,
+            answer: stored.answer,
             score: stored.score,
             accepted: true,
             scorer: stored.scorer,
-            model: stored.model,
+            signals: stored.signals,
+            confidence: stored.confidence,
             decided_at: Timestamp::from_millisecond(stored.decided_at.timestamp_millis()).unwrap_or(Timestamp::MIN),
         }
     }
