@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::topic::{MAX_ANSWER_BYTES, MAX_OTHER_ANSWERS, MAX_QUESTION_BYTES};
-use crate::value::{Id, Score};
+use crate::value::{self, Id, MAX_WHOLE, Score};
 
 /// Which request a message belongs to; carried through every hop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -269,7 +269,12 @@ pub struct ValidatedResponse {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scorer: Option<String>,
     /// What the score was made of, by name; what is missing is 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "value::named_numbers"
+    )]
+    #[schemars(extend("propertyNames" = { "pattern": value::NAME_PATTERN }))]
     pub signals: Option<BTreeMap<String, f64>>,
     /// Whether the scorer often errs with scores such as this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -368,10 +373,16 @@ pub struct Spent {
     /// Requests really sent to the model's server.
     pub calls: u32,
     /// Tokens sent.
+    #[serde(deserialize_with = "value::whole")]
+    #[schemars(range(max = MAX_WHOLE))]
     pub input_tokens: u64,
     /// Tokens received.
+    #[serde(deserialize_with = "value::whole")]
+    #[schemars(range(max = MAX_WHOLE))]
     pub output_tokens: u64,
     /// Price, in billionths of a US dollar.
+    #[serde(deserialize_with = "value::whole")]
+    #[schemars(range(max = MAX_WHOLE))]
     pub nanodollars: u64,
 }
 

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use crate::message::{Answer, Identity, Question};
 use crate::topic::{MAX_RECORD_BYTES, Message};
 
 /// What a record weighs beside its key and value, in bytes.
@@ -31,13 +32,29 @@ pub fn decode<M: Message>(value: Option<&[u8]>) -> Result<M, String> {
     })
 }
 
-/// The error with the field that it is about, which takes a second, slower reading.
+/// The error with the field that it is about, which takes another, slower reading.
+///
+/// A message does not know the names of the fields it shares with others: the part that holds them does.
 fn with_path<M: DeserializeOwned>(text: &str, error: &serde_json::Error) -> String {
+    let error = error.to_string();
+    let (problem, _position) = error.rsplit_once(" at line ").unwrap_or((&error, ""));
+    [
+        located::<M>,
+        located::<Identity>,
+        located::<Question>,
+        located::<Answer>,
+    ]
+    .iter()
+    .find_map(|located| located(text, problem))
+    .unwrap_or_else(|| error.clone())
+}
+
+/// The same problem with its field, if there is one when `T` is read.
+fn located<T: DeserializeOwned>(text: &str, problem: &str) -> Option<String> {
     let reader = &mut serde_json::Deserializer::from_str(text);
-    match serde_path_to_error::deserialize::<_, M>(reader) {
-        Err(at) if at.path().iter().next().is_some() => at.to_string(),
-        _ => error.to_string(),
-    }
+    let at = serde_path_to_error::deserialize::<_, T>(reader).err()?;
+    let is_same = at.path().iter().next().is_some() && at.inner().to_string().starts_with(problem);
+    is_same.then(|| at.to_string())
 }
 
 /// The key and the value of a message's record.

@@ -1,11 +1,13 @@
 //! Values that messages are made of and that check themselves when they are read.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// An identifier: any non-empty text of up to [`Id::MAX_BYTES`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,7 +74,7 @@ impl JsonSchema for Id {
     }
 }
 
-/// How alike two texts are: 0 for nothing in common, 1 for the same.
+/// The probability that a person would accept an answer: 0 for never, 1 for always.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Score(f64);
@@ -135,6 +137,36 @@ impl JsonSchema for Score {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "number", "minimum": 0, "maximum": 1 })
+    }
+}
+
+/// The largest whole number that every reader of JSON takes exactly; databases take it too.
+pub const MAX_WHOLE: u64 = 1 << 53;
+
+/// Reads a whole number up to [`MAX_WHOLE`].
+pub(crate) fn whole<'de, D: Deserializer<'de>>(number: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(number)?;
+    if number <= MAX_WHOLE {
+        Ok(number)
+    } else {
+        Err(D::Error::custom(format!("{number} is larger than {MAX_WHOLE}")))
+    }
+}
+
+/// What a name of a number looks like: it becomes the name of a field in MongoDB, which does not take any.
+pub(crate) const NAME_PATTERN: &str = "^[a-z0-9_]{1,64}$";
+
+/// Reads numbers by name, or null.
+pub(crate) fn named_numbers<'de, D: Deserializer<'de>>(numbers: D) -> Result<Option<BTreeMap<String, f64>>, D::Error> {
+    let is_name = |name: &String| {
+        (1..=64).contains(&name.len()) && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    };
+    let numbers: Option<BTreeMap<String, f64>> = Option::deserialize(numbers)?;
+    match numbers.iter().flat_map(BTreeMap::keys).find(|name| !is_name(name)) {
+        None => Ok(numbers),
+        Some(name) => Err(D::Error::custom(format!(
+            "{name:?} is not a name, which looks like {NAME_PATTERN}"
+        ))),
     }
 }
 

@@ -6,6 +6,7 @@
     reason = "a test may stop at what it did not expect"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use contracts::message::{
 };
 use contracts::record::decode;
 use contracts::topic::{Message, topics};
+use serde_json::{Map, Value, json};
 
 fn contracts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts")
@@ -63,6 +65,55 @@ fn every_message_has_examples() {
     let mut messages: Vec<_> = topics().iter().map(|topic| topic.message.to_owned()).collect();
     messages.sort();
     assert_eq!(with_examples, messages);
+}
+
+#[test]
+fn the_example_of_every_field_has_every_field() {
+    for topic in topics() {
+        let example = contracts().join(format!("examples/{}/valid/every_field.json", topic.message));
+        let example: Map<String, Value> = serde_json::from_slice(&fs::read(example).unwrap()).unwrap();
+        let named: BTreeSet<_> = example.keys().collect();
+        let known: BTreeSet<_> = topic
+            .schema
+            .get("properties")
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+            .collect();
+        assert_eq!(named, known, "{}", topic.message);
+    }
+}
+
+#[test]
+fn a_reason_names_the_field_also_if_messages_share_it() {
+    let example = contracts().join("examples/LlmResponse/valid/every_field.json");
+    let example: Map<String, Value> = serde_json::from_slice(&fs::read(example).unwrap()).unwrap();
+    for (field, value, reason) in [
+        ("message_id", json!(""), "schema: message_id: an id must not be empty"),
+        ("title", json!(null), "schema: title: invalid type: null"),
+        (
+            "other_answers",
+            json!(["a", 1]),
+            "schema: other_answers[1]: invalid type: integer",
+        ),
+        (
+            "usage",
+            json!({ "input_tokens": 1 }),
+            "schema: usage: missing field `output_tokens`",
+        ),
+        ("attempts", json!(-1), "schema: attempts: invalid value"),
+        (
+            "previous",
+            json!({ "score": 2 }),
+            "schema: previous.score: 2 is not a score",
+        ),
+    ] {
+        let mut record = example.clone();
+        record.insert(field.into(), value);
+        let told = decode::<LlmResponse>(Some(&serde_json::to_vec(&record).unwrap())).unwrap_err();
+        assert!(told.starts_with(reason), "{told}");
+    }
 }
 
 #[test]
