@@ -1,0 +1,119 @@
+//! What can be said of one text without the other.
+
+use crate::stems::{Side, Stems};
+use crate::text::Text;
+
+/// A refusal comes at the beginning: this many sentences count fully, later ones half.
+const REFUSED_AT_ONCE: u32 = 2;
+/// How many words may stand between "cannot" and "find".
+const REFUSAL_REACH: u32 = 4;
+
+/// Stands for the beginning or end of a sentence among the numbers of stems.
+const END: u32 = u32::MAX;
+
+/// One side of a comparison.
+#[derive(Debug)]
+pub struct Profile<'t> {
+    /// The text.
+    pub text: &'t Text<'t>,
+    /// The number of each word's stem.
+    pub ids: Vec<u32>,
+    /// The distinct ones in order of appearance.
+    pub distinct: Vec<u32>,
+    /// The content words only, in order; all words if there are none.
+    pub content: Vec<u32>,
+    /// The same with an [`END`] behind each sentence.
+    sentences: Vec<u32>,
+    /// The share of function words.
+    pub function_share: f64,
+    /// The share of content words that repeat earlier ones.
+    pub repeated: f64,
+    /// How many words negate.
+    pub negations: u32,
+    /// Opens with yes or no.
+    pub opening: Option<bool>,
+    /// Says that it does not know: 1 at the beginning, 0.5 later.
+    pub refuses: f64,
+    /// Says that something is not certain.
+    pub hedges: bool,
+}
+
+impl<'t> Profile<'t> {
+    /// Reads a text into the table of stems.
+    pub fn new(text: &'t Text<'_>, side: Side, stems: &mut Stems<'t>) -> Self {
+        let (ids, distinct) = stems.add(text, side);
+        let functions = text.words.iter().filter(|word| word.entry.function).count();
+        let mut content: Vec<u32> = ids.iter().copied().filter(|id| !stems.get(*id).function).collect();
+        let distinct_content = distinct.iter().filter(|id| !stems.get(**id).function).count();
+        let repeated = 1.0 - share(distinct_content as f64, content.len() as f64, 1.0);
+        let mut sentence = 0;
+        let mut sentences = vec![END];
+        for (word, id) in text.words.iter().zip(&ids) {
+            if word.sentence != sentence && sentences.last() != Some(&END) {
+                sentences.push(END);
+            }
+            sentence = word.sentence;
+            if !stems.get(*id).function {
+                sentences.push(*id);
+            }
+        }
+        sentences.push(END);
+        if content.is_empty() {
+            content.clone_from(&ids);
+        }
+        Self {
+            text,
+            content,
+            sentences,
+            function_share: share(functions as f64, text.words.len() as f64, 0.0),
+            repeated,
+            negations: (0..)
+                .zip(&text.words)
+                .filter(|(_, word)| word.entry.negates)
+                .map(|_| 1)
+                .sum(),
+            opening: opening(text),
+            refuses: refuses(text),
+            hedges: text.words.iter().any(|word| word.entry.hedges),
+            ids,
+            distinct,
+        }
+    }
+
+    /// Each content word between its neighbours, where one of them at least is a word.
+    pub fn framed(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+        let triples = self
+            .sentences
+            .windows(3)
+            .map(|triple| (triple[0], triple[1], triple[2]));
+        triples.filter(|(left, middle, right)| *middle != END && (*left != END || *right != END))
+    }
+}
+
+/// A part of a whole; of an empty whole, what is given.
+pub fn share(part: f64, whole: f64, of_nothing: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { of_nothing }
+}
+
+fn opening(text: &Text<'_>) -> Option<bool> {
+    let entry = text.words.first()?.entry;
+    if entry.yes {
+        Some(true)
+    } else {
+        entry.no.then_some(false)
+    }
+}
+
+fn refuses(text: &Text<'_>) -> f64 {
+    let mut denied: Option<u32> = None;
+    for (position, word) in (0_u32..).zip(&text.words) {
+        let reached = denied.is_some_and(|at| position - at <= REFUSAL_REACH);
+        if word.entry.ignorant || reached && word.entry.knows {
+            return if word.sentence < REFUSED_AT_ONCE { 1.0 } else { 0.5 };
+        }
+        if word.entry.negates {
+            denied = Some(position);
+        }
+    }
+    0.0
+}
