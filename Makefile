@@ -79,14 +79,13 @@ test-compose: development ## The same in containers, where there is an engine
 
 lint: development ## Check style, types and likely mistakes
 	cargo fmt --check
-	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	cargo clippy --release --locked --workspace --all-targets --features flink-job-native/python -- -D warnings
 	$(VENV)/ruff check
 	$(VENV)/ruff format --check
 	$(VENV)/mypy
 
-contracts: development ## Generate contracts/, messages.py and ARCHITECTURE's diagram from the Rust types
+contracts: ## Generate contracts/ and ARCHITECTURE's diagram from the Rust types
 	cargo run --release --locked --bin contracts
-	$(VENV)/python -m flink_job.generate_messages
 
 lock: development ## Choose the versions of every requirements.txt anew
 	$(COMPILE) --upgrade --custom-compile-command 'make lock' requirements.in --output-file requirements.txt

@@ -136,9 +136,9 @@ class Config:
             "What a crash may repeat in what is written; exactly-once holds all of it back until the next checkpoint",
         ),
     ]
-    scorer_path: Annotated[Path, Setting(".run/scorer.json", _path, "Where the fitted scorer is saved")]
     scorer_sample: Annotated[
-        int, Setting("100000", _between(int, 1, 100_000), "How many reference answers the scorer is fitted on")
+        int,
+        Setting("100000", _between(int, 1, 100_000), "How many reference answers the scorer knows words from"),
     ]
     log_level: Annotated[
         str, Setting("info", _choice("error", "warn", "info", "debug", "trace"), "The least that is logged")

@@ -1,30 +1,48 @@
-"""Fits a `Scorer` on the reference answers, with scikit-learn. Never imported where records are handled."""
+"""Makes a scoring artefact: how rare words are in the reference answers, beside a model fitted on people's verdicts.
 
-from collections.abc import Iterable
+Never imported where records are handled.
+"""
 
-from sklearn.feature_extraction.text import TfidfVectorizer
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from flink_job.scoring import Scorer
+from cotejo_native import seal, words
 
-MAX_WORDS = 100_000
+from flink_job.frequencies import blend, load_background
+
+FORMAT = 2
+COEFFICIENTS = Path(__file__).with_name("coefficients.json")
 
 
-def fit(answers: Iterable[str], max_words: int = MAX_WORDS) -> Scorer:
-    """The scorer of a corpus; the same for the same answers in any order.
+class Artefact(NamedTuple):
+    """All that a score hangs on but the texts, as JSON with its hash in it."""
+
+    text: str
+    hash: str
+
+    def compressed(self) -> bytes:
+        """The text as it travels with the job."""
+        return zlib.compress(self.text.encode())
+
+
+def fit(answers: Iterable[str], model: Mapping[str, Any]) -> Artefact:
+    """The artefact of a corpus and a model; the same for the same answers in any order.
 
     Parameters
     ----------
     answers : iterable of str
-        The corpus. No answers, or none with a word in it, are a corpus too: then every word is unknown.
-    max_words : int
-        The most frequent words to keep; the others count as unknown.
+        The corpus. No answers, or none with a word in it, are a corpus too.
+    model : mapping
+        What `coefficients.json` holds.
     """
-    documents = list(answers)
-    vectorizer = TfidfVectorizer(max_features=max_words)
-    try:
-        vectorizer.fit(documents)
-    except ValueError:  # scikit-learn's word for an empty vocabulary
-        return Scorer(len(documents), {})
-    # Rounded, so that the hash does not hang on the last bit of a processor's logarithm.
-    words = zip(vectorizer.get_feature_names_out(), vectorizer.idf_, strict=True)
-    return Scorer(len(documents), {str(word): round(float(idf), 12) for word, idf in words})
+    frequencies = blend(map(words, answers), load_background())
+    return Artefact(*seal(json.dumps({"format": FORMAT, **frequencies, "model": model})))
+
+
+def shipped_model() -> dict[str, Any]:
+    """The model that is shipped."""
+    model: dict[str, Any] = json.loads(COEFFICIENTS.read_text("utf-8"))
+    return model

@@ -1,27 +1,18 @@
 """The two functions that Flink runs on records. No exception ever leaves them: it would end the job."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from pyflink.common import Row, Time, Types
 from pyflink.datastream import KeyedProcessFunction, OutputTag, ProcessFunction, RuntimeContext
 from pyflink.datastream.state import StateTtlConfig, ValueStateDescriptor
 from pyflink.metrics import Counter
 
-from flink_job.attempts import TOMBSTONE, Action, State, decide
-from flink_job.judge import (
-    MAX_RECORD_BYTES,
-    Decoder,
-    RejectedError,
-    attempt_of,
-    encode,
-    previous_of,
-    regeneration,
-    validated,
-)
-from flink_job.scoring import Scorer
+from flink_job.shipping import JudgeToBe
+
+if TYPE_CHECKING:
+    from cotejo_native import Followed, Rejected
 
 # Tags carry no type here: one that has been used to build a job cannot be pickled any more.
 FAILED = OutputTag("failed")
@@ -29,24 +20,12 @@ VERDICT = OutputTag("verdict")
 DEAD_LETTER = OutputTag("dead_letter")
 
 SERVICE = "flink_job"
+MAX_RECORD_BYTES = 4 << 20
 MAX_REASON = 1000  # characters
 MAX_KEY_BYTES = 64 << 10
 
 Output: TypeAlias = Row | tuple[OutputTag, Row]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the verdicts hang on."""
-
-    topic: str
-    """Where the records come from."""
-    threshold: float
-    """The score, in [0, 1], from which an answer is accepted."""
-    max_attempts: int
-    """How many times a model may be asked."""
-    state_ttl_ms: int
-    """How long an asking is remembered after its last attempt, in milliseconds."""
+Result = TypeVar("Result")
 
 
 class Record(NamedTuple):
@@ -60,53 +39,66 @@ class Record(NamedTuple):
 
 
 class FirstJudge(ProcessFunction):  # type: ignore[misc]
-    """Reads and scores every answer; one that passes at once needs no memory of the asking.
+    """Reads and scores every answer; one that passes at once needs no memory of the request.
 
     Gives verdicts, and on the side dead letters and everything that needs the memory (`FAILED`).
+
+    Parameters
+    ----------
+    topic : str
+        Where the records come from.
+    judge : JudgeToBe
+        What judges them.
     """
 
-    def __init__(self, rules: Rules, scorer: Scorer, schema: Mapping[str, Any]) -> None:
-        self._rules, self._scorer, self._schema = rules, scorer, schema
+    def __init__(self, topic: str, judge: JudgeToBe) -> None:
+        self._topic, self._judge_to_be = topic, judge
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Called by Flink before the first record."""
-        self._decoder = Decoder(self._schema)
+        self._judge = self._judge_to_be.make()
         self._count = _counters(runtime_context, "accepted", "dead")
 
     def process_element(self, row: Row, _context: ProcessFunction.Context) -> Iterator[Output]:
         """Called by Flink for every record."""
         record = Record(*row)
-        yield from _guarded(lambda: self._judge(record), record, self._rules.topic, self._count["dead"])
-
-    def _judge(self, record: Record) -> list[Output]:
-        response = self._decoder.decode(record.value)
-        attempt = attempt_of(response, self._scorer.score(response["llm_answer"], response["best_answer"]))
-        if attempt.attempts > 1 or attempt.score < self._rules.threshold:
-            return [(FAILED, Row(response["message_id"], attempt.score, *record))]
-        state = State().with_attempt(attempt)
-        verdict = validated(response, state, threshold=self._rules.threshold, scorer=self._scorer.hash)
-        output = Row(*encode(verdict))
-        self._count["accepted"].inc()
-        return [output]
+        match _guarded(lambda: self._judge.first(record.value)):
+            case ("accepted", key, value):
+                self._count["accepted"].inc()
+                yield Row(key, value)
+            case ("failed", message_id, judged):
+                yield FAILED, Row(message_id, judged, *record)
+            case ("rejected", reason):
+                self._count["dead"].inc()
+                yield DEAD_LETTER, _dead_letter(record, self._topic, reason)
 
 
 class Attempts(KeyedProcessFunction):  # type: ignore[misc]
-    """Follows the attempts of each asking until its verdict.
+    """Follows the attempts of each request until its verdict.
 
     Gives requests to ask again, and on the side verdicts and dead letters.
+
+    Parameters
+    ----------
+    topic : str
+        Where the records come from.
+    judge : JudgeToBe
+        What judges them.
+    state_ttl_ms : int
+        How long a request is remembered after its last attempt, in milliseconds.
     """
 
-    def __init__(self, rules: Rules, scorer_hash: str, schema: Mapping[str, Any]) -> None:
-        self._rules, self._scorer_hash, self._schema = rules, scorer_hash, schema
+    def __init__(self, topic: str, judge: JudgeToBe, state_ttl_ms: int) -> None:
+        self._topic, self._judge_to_be, self._state_ttl_ms = topic, judge, state_ttl_ms
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Called by Flink before the first record."""
-        self._decoder = Decoder(self._schema)
+        self._judge = self._judge_to_be.make()
         self._count = _counters(runtime_context, "accepted", "exhausted", "regenerated", "dead")
         descriptor = ValueStateDescriptor("asking", Types.STRING())
         # `Time`, for `Duration` would call for a JVM that is not there.
         descriptor.enable_time_to_live(
-            StateTtlConfig.new_builder(Time.milliseconds(self._rules.state_ttl_ms))
+            StateTtlConfig.new_builder(Time.milliseconds(self._state_ttl_ms))
             .disable_cleanup_in_background()  # the default of that, too, calls for a JVM
             .cleanup_incrementally(10, run_cleanup_for_every_record=False)
             .build()
@@ -115,34 +107,24 @@ class Attempts(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, row: Row, _context: KeyedProcessFunction.Context) -> Iterator[Output]:
         """Called by Flink for every record."""
-        _, score, *fields = row
+        _, judged, *fields = row
         record = Record(*fields)
-        yield from _guarded(lambda: self._follow(record, score), record, self._rules.topic, self._count["dead"])
-
-    def _follow(self, record: Record, score: float) -> list[Output]:
-        rules = self._rules
-        response = self._decoder.decode(record.value)
-        before = State.from_json(self._asking.value())
-        state, action = decide(
-            before,
-            attempt_of(response, score),
-            previous_of(response),
-            threshold=rules.threshold,
-            max_attempts=rules.max_attempts,
-        )
-        outputs: list[Output] = []
-        match action:
-            case Action.REGENERATE:
-                outputs = [Row(*encode(regeneration(response, state)))]
+        match _guarded(lambda: self._follow(judged, record.value)):
+            case ("regenerated", _, (key, value)):
                 self._count["regenerated"].inc()
-            case Action.ACCEPT | Action.EXHAUST:
-                verdict = validated(response, state, threshold=rules.threshold, scorer=self._scorer_hash)
-                outputs = [(VERDICT, Row(*encode(verdict)))]
-                self._count["accepted" if action is Action.ACCEPT else "exhausted"].inc()
-                state = TOMBSTONE
-        if state != before:
-            self._asking.update(state.to_json())
-        return outputs
+                yield Row(key, value)
+            case ("accepted" | "exhausted" as verdict, _, (key, value)):
+                self._count[verdict].inc()
+                yield VERDICT, Row(key, value)
+            case ("rejected", reason):
+                self._count["dead"].inc()
+                yield DEAD_LETTER, _dead_letter(record, self._topic, reason)
+
+    def _follow(self, judged: bytes, value: bytes | None) -> "Followed | Rejected":
+        followed = self._judge.follow(self._asking.value(), judged, value)
+        if followed[0] != "rejected" and (state := followed[1]) is not None:
+            self._asking.update(state)
+        return followed
 
 
 def _counters(runtime_context: RuntimeContext, *names: str) -> dict[str, Counter]:
@@ -150,21 +132,19 @@ def _counters(runtime_context: RuntimeContext, *names: str) -> dict[str, Counter
     return {name: metrics.counter(name) for name in names}
 
 
-def _guarded(handle: Callable[[], list[Output]], record: Record, topic: str, dead: Counter) -> list[Output]:
-    """What `handle` gives; or, whatever goes wrong, a dead letter that says why."""
+def _guarded(judge: Callable[[], Result]) -> "Result | Rejected":
+    """What `judge` gives; or, whatever goes wrong, why."""
     try:
-        return handle()
-    except RejectedError as rejected:
-        reason = str(rejected)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the job
-        reason = f"internal: {type(error).__name__}: {error}"
-    dead.inc()
-    return [(DEAD_LETTER, _dead_letter(record, topic, reason[:MAX_REASON]))]
+        return judge()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - a panic of Rust is no `Exception`, and must not end the job either
+        return "rejected", f"internal: {type(error).__name__}: {error}"
 
 
 def _dead_letter(record: Record, topic: str, reason: str) -> Row:
     headers = {
-        "reason": reason,
+        "reason": reason[:MAX_REASON],
         "service": SERVICE,
         "topic": topic,
         "partition": str(record.partition),

@@ -4,9 +4,7 @@ Wiring only. Kafka is reached by Flink's Table connector, which alone gives keys
 hands over bytes: a text schema would stop the job at the first record that is not text.
 """
 
-import json
 import sys
-from pathlib import Path
 
 import cloudpickle
 from pyflink.common import Configuration, JobClient, TypeInformation, Types
@@ -16,26 +14,25 @@ from pyflink.table import DataTypes, StatementSet, StreamTableEnvironment
 
 import flink_job
 from flink_job.config import Config
-from flink_job.functions import DEAD_LETTER, FAILED, VERDICT, Attempts, FirstJudge, Rules
+from flink_job.functions import DEAD_LETTER, FAILED, VERDICT, Attempts, FirstJudge
 from flink_job.kafka import sink, source
-from flink_job.scoring import Scorer
+from flink_job.shipping import JudgeToBe
 
 ANSWERS = "llm_responses"
 VERDICTS = "validated_responses"
 REQUESTS = "regeneration_requests"
 DEAD_LETTERS = "dead_letters"
-SCHEMA = Path(__file__).parent.parent / "contracts" / "schema" / "LlmResponse.schema.json"
 
 
-def start(config: Config, scorer: Scorer, name: str, job_id: str, restore_from: str | None) -> JobClient:
+def start(config: Config, judge: JudgeToBe, name: str, job_id: str, restore_from: str | None) -> JobClient:
     """Submits the job to the cluster at `FLINK_URL`.
 
     Parameters
     ----------
     config : Config
         The settings.
-    scorer : Scorer
-        What scores the answers.
+    judge : JudgeToBe
+        What judges the answers.
     name : str
         The job's name on Flink's page.
     job_id : str
@@ -49,25 +46,23 @@ def start(config: Config, scorer: Scorer, name: str, job_id: str, restore_from: 
     # The usual way to an environment gives, outside `flink run`, always a cluster inside this process.
     environment = StreamExecutionEnvironment(get_gateway().jvm.StreamExecutionEnvironment(options._j_configuration))
     tables = StreamTableEnvironment.create(environment)
-    build(tables, config, scorer).attach_as_datastream()
+    build(tables, config, judge).attach_as_datastream()
     return environment.execute_async(name)
 
 
-def build(tables: StreamTableEnvironment, config: Config, scorer: Scorer) -> StatementSet:
+def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe) -> StatementSet:
     """The way of a record through the job."""
-    rules = Rules(ANSWERS, config.score_threshold, config.max_attempts, config.state_ttl)
-    schema = json.loads(SCHEMA.read_text("utf-8"))
     tables.execute_sql(source(ANSWERS, config))
     for topic in (VERDICTS, REQUESTS, DEAD_LETTERS):
         tables.execute_sql(sink(topic, config, headers=topic == DEAD_LETTERS))
 
     answers = tables.from_path(ANSWERS)
     answers = answers.add_or_replace_columns(answers.timestamp.cast(DataTypes.STRING()).alias("timestamp"))
-    judged = _named(tables.to_data_stream(answers).process(FirstJudge(rules, scorer, schema), _message()), "score")
+    judged = _named(tables.to_data_stream(answers).process(FirstJudge(ANSWERS, judge), _message()), "score")
     followed = _named(
         judged.get_side_output(OutputTag(FAILED.tag_id, _failed()))
         .key_by(lambda row: row[0], key_type=Types.STRING())
-        .process(Attempts(rules, scorer.hash, schema), _message()),
+        .process(Attempts(ANSWERS, judge, config.state_ttl), _message()),
         # State does not survive a change of the mode, and must not be taken for the other's.
         f"attempts-{config.flink_execution_mode}",
     )
@@ -139,7 +134,7 @@ def _message() -> TypeInformation:
 def _failed() -> TypeInformation:
     return _row(
         message_id=Types.STRING(),
-        score=Types.DOUBLE(),
+        judged=_bytes(),
         key=_bytes(),
         value=_bytes(),
         partition=Types.INT(),

@@ -20,18 +20,18 @@ from confluent_kafka.admin import AdminClient
 from find_libpython import find_libpython
 from httpx import HTTPError
 from py4j.protocol import Py4JJavaError
-from pymongo import MongoClient
 
 from flink_job.config import Config, InvalidSettingError
-from flink_job.fit_scorer import fit
+from flink_job.database import Database
+from flink_job.fit_scorer import Artefact, fit, shipped_model
 from flink_job.flink_rest import Flink, FlinkError, JobFailedError
-from flink_job.scoring import Scorer
-from flink_job.streaming_score_job import ANSWERS, DEAD_LETTERS, REQUESTS, SCHEMA, VERDICTS, start
+from flink_job.shipping import Build, JudgeToBe
+from flink_job.streaming_score_job import ANSWERS, DEAD_LETTERS, REQUESTS, VERDICTS, start
 
 JOB_NAME = "streaming_score_job"
 JOB_ID = hashlib.sha256(JOB_NAME.encode()).hexdigest()[:32]
 # These say how to submit, not what.
-_NOT_THE_JOBS = {"flink_url", "log_format", "log_level", "mongodb_database", "mongodb_uri", "scorer_path"}
+_NOT_THE_JOBS = {"flink_url", "log_format", "log_level", "mongodb_database", "mongodb_uri"}
 
 log = logging.getLogger("flink-submit")
 Found = TypeVar("Found")
@@ -66,10 +66,7 @@ def submit(config: Config) -> None:
     FlinkError
         Flink would not run it.
     """
-    mongodb = urlsplit(config.mongodb_uri).netloc.rpartition("@")[2]
-    scorer = fit(wait_for("MongoDB's questions", mongodb, lambda: answers(config)))
-    scorer.save(config.scorer_path)
-    log.info("fitted scorer %s on %d answers: %s", scorer.hash, scorer.documents, config.scorer_path)
+    artefact = prepare(config)
     wait_for("Kafka's topics", config.kafka_bootstrap_servers, lambda: topics_exist(config))
     flink = Flink(config.flink_url)
     wait_for("Flink with a TaskManager", config.flink_url, lambda: flink.taskmanagers() > 0)
@@ -77,7 +74,8 @@ def submit(config: Config) -> None:
     if config.flink_execution_mode == "thread" and not find_libpython():
         log.warning("this Python has no shared library (libpython): it runs beside the TaskManager, and slower")
         config = replace(config, flink_execution_mode="process")
-    name = f"{JOB_NAME} {version(config, scorer)}"
+    build = Build.installed()
+    name = f"{JOB_NAME} {version(config, artefact, build)}"
     running = flink.job(JOB_ID)
     if running and not running.ended:
         if running.name == name:
@@ -86,7 +84,20 @@ def submit(config: Config) -> None:
             return
         log.info("%s runs, and is replaced", running.name)
         end(flink, config)
-    run(flink, config, scorer, name)
+    judge = JudgeToBe(build, artefact.compressed(), config.score_threshold, config.max_attempts)
+    run(flink, config, judge, name)
+
+
+def prepare(config: Config) -> Artefact:
+    """The scorer of today's questions and model; it is in MongoDB before a verdict can name it."""
+    mongodb = urlsplit(config.mongodb_uri).netloc.rpartition("@")[2]
+    with Database(config.mongodb_uri, config.mongodb_database) as database:
+        references = wait_for("MongoDB's questions", mongodb, lambda: database.references(config.scorer_sample))
+        model = wait_for("MongoDB", mongodb, lambda: database.applied_model() or shipped_model())
+        artefact = fit(references, model)
+        wait_for("MongoDB", mongodb, lambda: database.save_scorer(artefact))
+    log.info("fitted scorer %s on %d reference answers", artefact.hash, len(references))
+    return artefact
 
 
 def end(flink: Flink, config: Config) -> None:
@@ -98,7 +109,7 @@ def end(flink: Flink, config: Config) -> None:
         flink.cancel(JOB_ID)
 
 
-def run(flink: Flink, config: Config, scorer: Scorer, name: str) -> None:
+def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
     """Starts the job from the newest snapshot that it can go on from; afresh only if there is none.
 
     Raises
@@ -110,7 +121,7 @@ def run(flink: Flink, config: Config, scorer: Scorer, name: str) -> None:
     for snapshot in snapshots or [None]:
         try:
             log.info("submitting %s, going on from %s", name, snapshot or "nothing")
-            start(config, scorer, name, JOB_ID, restore_from=snapshot.as_uri() if snapshot else None)
+            start(config, judge, name, JOB_ID, restore_from=snapshot.as_uri() if snapshot else None)
             flink.wait_until_running(JOB_ID)
         except (JobFailedError, Py4JJavaError) as error:
             if "DuplicateJobSubmission" in str(error):
@@ -129,24 +140,14 @@ def newest_first(state: Path) -> list[Path]:
     return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
 
-def version(config: Config, scorer: Scorer) -> str:
+def version(config: Config, artefact: Artefact, build: Build) -> str:
     """Names what runs: equal for equal code, settings and scorer."""
-    digest = hashlib.sha256(scorer.hash.encode())
+    digest = hashlib.sha256(f"{artefact.hash} {build.hash}".encode())
     settings = {name: str(value) for name, value in asdict(config).items() if name not in _NOT_THE_JOBS}
     digest.update(json.dumps(settings, sort_keys=True).encode())
-    for path in (*sorted(Path(__file__).parent.glob("*.py")), SCHEMA):
+    for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def answers(config: Config) -> list[str]:
-    """The reference answers to fit the scorer on; none while there are no questions.
-
-    Ids are hashes, so the first ones in their order are a random sample, and always the same.
-    """
-    with MongoClient[dict[str, str]](config.mongodb_uri, serverSelectionTimeoutMS=3000) as client:
-        questions = client[config.mongodb_database]["questions"].find({}, {"best_answer": 1})
-        return [question["best_answer"] for question in questions.sort("_id").limit(config.scorer_sample)]
 
 
 def topics_exist(config: Config) -> bool:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Starts one part of Flink in the foreground: start.sh jobmanager | taskmanager | submit
+# or runs a tool that belongs to the job: start.sh tool flink_job.explain …
 #
 # The PyFlink package is a whole Flink; nothing in it is changed. Settings, all from the environment:
 #   PYTHON                 the interpreter that has PyFlink (python3)
@@ -15,10 +16,15 @@
 #   JOBMANAGER_MEMORY TASKMANAGER_MEMORY (600m, 1024m) TASKMANAGER_SLOTS (4)
 set -euo pipefail
 
-role=${1:?which part: jobmanager, taskmanager or submit}
+role=${1:?which part: jobmanager, taskmanager, submit or tool}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
 python=$(command -v "${PYTHON:-python3}")
+
+if [[ $role == tool ]]; then
+    PYTHONPATH=$root exec "$python" -m "${@:2}"
+fi
+
 connector=${FLINK_CONNECTOR_DIR:-$root/.tools/jars/flink}
 state=${FLINK_STATE_DIR:-$root/.run/flink}
 work=${FLINK_WORK_DIR:-$state/work}/$role
@@ -40,8 +46,8 @@ state=$(cd "$state" && pwd)
 
 export FLINK_HOME FLINK_LIB_DIR=$work/lib FLINK_CONF_DIR=$here/conf FLINK_LOG_DIR=$work/log FLINK_PID_DIR=$work
 
-# Whatever of Flink calls for `python` gets this one.
-export PATH=$(dirname "$python"):$PATH
+# Whatever of Flink calls for `python` gets this one; the job's module passes through a temporary file.
+export PATH=$(dirname "$python"):$PATH TMPDIR=$work/tmp
 
 options=(
     -D "io.tmp.dirs=$work/tmp"
@@ -83,5 +89,5 @@ case $role in
         export JVM_ARGS="-Xmx256m -Dlog.level=error" PYTHONPATH=$root
         exec "$python" -m flink_job.submit "${@:2}"
         ;;
-    *) fail "there is no part $role: jobmanager, taskmanager or submit" ;;
+    *) fail "there is no part $role: jobmanager, taskmanager, submit or tool" ;;
 esac

@@ -70,14 +70,19 @@ def python() -> Iterator[Finding]:
     yield _present("Python venv", "apt install python3.11-venv", has_venv)
 
 
+def rust() -> Iterator[Finding]:
+    """What compiling needs."""
+    remedy = "install Rust 1.95 or newer by rustup"
+    yield _at_least("cargo >= 1.95", (1, 95), remedy, "cargo", "--version")
+    yield _command("gcc", "build-essential")
+
+
 def tools() -> Iterator[Finding]:
     """What building and running without containers needs."""
-    rust = "install Rust 1.95 or newer by rustup"
-    yield _at_least("cargo >= 1.95", (1, 95), rust, "cargo", "--version")
+    yield from rust()
     java = Path(os.environ["JAVA_HOME"], "bin/java") if "JAVA_HOME" in os.environ else "java"
     yield _at_least("Java >= 17", (17,), "apt install openjdk-17-jdk-headless", str(java), "-version")
     yield _command("mvn", "maven")
-    yield _command("gcc", "build-essential")
     yield _command("make", "build-essential")
     yield _command("pkg-config", "pkg-config")
     yield _library("openssl", "libssl-dev")

@@ -29,13 +29,14 @@ class Job:
     """One thing to set up: a shell script, and the files that it depends on.
 
     `product` is the folder that it makes; a mark in there tells from which inputs. A job
-    without one looks for itself what there is to do.
+    without one looks for itself what there is to do. It begins when `after` is done.
     """
 
     name: str
     script: str
     inputs: tuple[str, ...] = ()
     product: str = ""
+    after: "Job | None" = None
 
     def is_fresh(self) -> bool:
         """Whether its product is there, made from today's inputs."""
@@ -88,20 +89,32 @@ JARS = Job(
     inputs=("native/pom.xml", "native/flink-connector.sha256"),
     product="jars",
 )
+# What the job calls, as a package of the same environment; cargo knows what of it is to be built.
+MODULE = Job(
+    "Rust module of the job",
+    """
+    export VIRTUAL_ENV="$PWD/.tools/venv"
+    .tools/venv/bin/maturin develop --release --uv --manifest-path flink_job/native/Cargo.toml
+    """,
+    after=PACKAGES,
+)
 BINARIES = Job("Rust services", "cargo build --release --locked --workspace --bins")
 
 
 def run(jobs: tuple[Job, ...]) -> None:
-    """Runs the jobs side by side, and shows how they get on.
+    """Runs the jobs, side by side where none waits for another, and shows how they get on.
 
     Raises StackError, with the end of its log, for the first job that fails.
     """
     with Steps() as steps:
-        running = {job: _start(job) for job in jobs if not job.is_fresh()}
-        for job in running:
-            steps.begin(job.name)
+        waiting = [job for job in jobs if not job.is_fresh()]
+        running: dict[Job, subprocess.Popen[bytes]] = {}
         try:
-            while running:
+            while waiting or running:
+                for job in [job for job in waiting if job.after not in (*waiting, *running)]:
+                    waiting.remove(job)
+                    running[job] = _start(job)
+                    steps.begin(job.name)
                 for job, process in list(running.items()):
                     steps.note(job.name, last_lines(_log(job)))
                     if process.poll() is not None:
@@ -143,7 +156,8 @@ def _log(job: Job) -> Path:
 def main() -> None:
     """Looks what the machine lacks, then sets up what the chosen runtime needs.
 
-    For `commands` it is no more than what they themselves need, for `development` every Python package there is.
+    For `commands` it is no more than what they themselves need, for `development` every Python package there is,
+    ours among them.
     """
     settings, what = Settings.from_environment(), "".join(sys.argv[1:])
     containers = choose_runtime(settings) == "compose"
@@ -151,13 +165,15 @@ def main() -> None:
         (COMMANDS,) if containers and what != "development" and not PACKAGES.is_fresh() else (PACKAGES,)
     )
     builds = not containers and not what
-    findings = [*doctor.python(), *(doctor.tools() if builds else ()), *doctor.room(settings)]
+    compiles = builds or what == "development"
+    needed = doctor.tools() if builds else doctor.rust() if compiles else ()
+    findings = [*doctor.python(), *needed, *doctor.room(settings)]
     if problems := doctor.missing(iter(findings)):
         raise StackError("This machine lacks something:\n  " + "\n  ".join(problems))
     LOGS.mkdir(parents=True, exist_ok=True)
     with (TOOLS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        run((*jobs, JARS, BINARIES) if builds else jobs)
+        run((*jobs, *((MODULE,) if compiles else ()), *((JARS, BINARIES) if builds else ())))
 
 
 if __name__ == "__main__":

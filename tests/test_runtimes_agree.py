@@ -29,7 +29,6 @@ PLACES = {
     "HTTP_ADDRESS",
     "KAFKA_BOOTSTRAP_SERVERS",
     "MONGODB_URI",
-    "SCORER_PATH",
 }
 
 

@@ -1,0 +1,71 @@
+"""What the job's submission and its tools read from MongoDB and write to it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from pymongo import MongoClient, WriteConcern
+
+from flink_job.fit_scorer import Artefact
+
+
+class Database:
+    """The database that has the questions. Every method can fail as `pymongo` does.
+
+    Parameters
+    ----------
+    uri : str
+        Where MongoDB is.
+    name : str
+        The database.
+    patience_ms : int
+        How long to look for a server.
+    """
+
+    def __init__(self, uri: str, name: str, patience_ms: int = 3000) -> None:
+        self._client: MongoClient[dict[str, Any]] = MongoClient(uri, serverSelectionTimeoutMS=patience_ms)
+        self._database = self._client[name]
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._client.close()
+
+    def references(self, most: int) -> list[str]:
+        """So many reference answers; none while there are no questions.
+
+        Ids are hashes, so the first ones in their order are a random sample, and always the same.
+        """
+        questions = self._database["questions"].find({}, {"best_answer": 1, "other_answers": 1}).sort("_id").limit(most)
+        answers = (answer for question in questions for answer in references_of(question))
+        return list(islice(answers, most))
+
+    def applied_model(self) -> Mapping[str, Any] | None:
+        """The model of the calibration that is applied, if one is."""
+        calibrations = self._database["calibrations"]
+        applied = calibrations.find_one({"_id": "applied"})
+        calibration = calibrations.find_one({"_id": applied["model"]}) if applied else None
+        return calibration["model"] if calibration else None
+
+    def save_scorer(self, artefact: Artefact) -> bool:
+        """Keeps an artefact under its hash, for whoever has to apply or explain a verdict that names it."""
+        scorers = self._database.get_collection("scorers", write_concern=WriteConcern("majority", j=True))
+        fields = {"artefact": artefact.text, "made_at": datetime.now(UTC)}
+        return scorers.update_one({"_id": artefact.hash}, {"$set": fields}, upsert=True).acknowledged
+
+    def scorer(self, scorer: str | None = None) -> str | None:
+        """The text of an artefact: that of a hash, or the one that was made last."""
+        wanted = {"_id": scorer} if scorer else {}
+        found = self._database["scorers"].find(wanted).sort("made_at", -1).limit(1)
+        return next((str(document["artefact"]) for document in found), None)
+
+    def result(self, message_id: str) -> dict[str, Any] | None:
+        """The outcome of a request."""
+        return self._database["results"].find_one({"_id": message_id})
+
+
+def references_of(document: Mapping[str, Any]) -> list[str]:
+    """All reference answers of a question or of an outcome, `best_answer` first."""
+    return [document["best_answer"], *(document.get("other_answers") or [])]
