@@ -174,7 +174,7 @@ def test_a_failed_answer_is_asked_for_again_and_at_last_given_up(judge: Judge, r
 def test_a_request_that_an_older_job_left_undecided_is_scored_anew_and_decided(
     judge: Judge, artefact: Artefact, response: dict[str, Any]
 ) -> None:
-    value = encoded(response, attempts=3, llm_answer="It is red.", previous=None)
+    value = encoded(response, attempts=3, llm_answer="I do not know.", previous=None)
     action, state, verdict = followed(judge, json.dumps(OLDER_STATE), value)
     assert (action, json.loads(state)) == ("exhausted", {"history": [], "best": None, "decided": True})
     assert verdict["score"] < 0.65
