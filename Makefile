@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic import \
-	metrics-rebuild test test-unit test-e2e test-compose lint contracts lock bench bench-compare
+	metrics-rebuild explain label calibrate apply-calibration test test-unit test-e2e test-compose lint contracts lock bench bench-compare
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
 test test-unit bench: export RUNTIME = native
@@ -50,6 +50,23 @@ import: commands ## Import questions: FILE=data/train.csv
 metrics-rebuild: commands ## Compute the metrics anew from the stored results
 	@$(STACK) metrics-rebuild
 
+explain: setup ## Show why an answer has its score: ANSWER=… REFERENCE=… QUESTION_TEXT=…, or QUESTION=message_id
+	@$(STACK) explain $(call given,ANSWER REFERENCE QUESTION_TEXT QUESTION)
+
+label: commands ## Judge answers yourself: COUNT=100 SEED=1 RUN=name FROM=unsure
+	@$(STACK) label $(call given,COUNT SEED RUN FROM)
+
+calibrate: commands ## Say how far the score is right, from labels: TARGET_PRECISION=0.9 LABELS=file.csv
+	@$(STACK) calibrate $(call given,TARGET_PRECISION LABELS)
+
+apply-calibration: commands ## Let the job score by the newest calibration; RESET=1: by the shipped model
+	@$(STACK) apply-calibration $(call given,RESET)
+
+# What the command line of make says, as NAME=value and to the letter, whatever quotes and dollars are in it.
+given = $(foreach name,$(1),$(if $(filter command override,$(origin $(name))),$(name)="$$$(name)"))
+$(foreach name,ANSWER REFERENCE QUESTION_TEXT QUESTION LABELS,\
+	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
+
 down: commands ## Stop everything; the data stays
 	@$(STACK) down
 
@@ -68,7 +85,7 @@ test: setup ## Run every test there is
 
 test-unit: development setup ## Run the tests that need no servers
 	cargo test --release --locked --workspace
-	$(VENV)/pytest flink_job tests -m 'not e2e'
+	$(VENV)/pytest calibration flink_job tests -m 'not e2e'
 
 test-e2e: development setup ## Run the tests against a stack of their own; RUNTIME=compose: in containers
 	$(VENV)/pytest tests -m e2e

@@ -50,7 +50,8 @@ def explain_texts(database: Database, question: str, references: Sequence[str], 
         artefact = database.scorer()
     except PyMongoError:
         artefact = None
-    return explain(Scorer(artefact or fit([], shipped_model()).text), question, references, answer)
+    explained = explain(Scorer(artefact or fit([], shipped_model()).text), question, references, answer)
+    return {**explained, "knows_corpus": artefact is not None}
 
 
 def explain(scorer: Scorer, question: str, references: Sequence[str], answer: str) -> dict[str, Any]:

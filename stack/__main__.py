@@ -11,14 +11,13 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Column, Table
 
+from stack import judging
 from stack.outcomes import Summary
-from stack.runtime import Runtime, choose_runtime, end, in_order
+from stack.runtime import NOTHING_RUNS, Runtime, choose_runtime, in_order, need_running, run_once
 from stack.runtimes import runtime_of
 from stack.settings import ROOT, Settings, StackError
 from stack.steps import Steps
 from stack.traffic import send
-
-NOTHING_RUNS = "Nothing runs here; `make up` starts it."
 
 console = Console(highlight=False)
 
@@ -34,7 +33,7 @@ def up(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
 
 def traffic(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
     """Send questions to the running stack, as the TRAFFIC_… variables say."""
-    _need_running(runtime)
+    need_running(runtime)
     _send(runtime, settings)
 
 
@@ -79,15 +78,15 @@ def logs(runtime: Runtime, _: Settings, arguments: argparse.Namespace) -> None:
 
 def import_questions(runtime: Runtime, _: Settings, arguments: argparse.Namespace) -> None:
     """Import questions from a file, and fit the scorer on them."""
-    _need_running(runtime)
-    _run(runtime, "questions-import", environment={"QUESTIONS_FILE": arguments.file})
-    _run(runtime, "flink-submit")
+    need_running(runtime)
+    run_once(runtime, "questions-import", environment={"QUESTIONS_FILE": arguments.file})
+    run_once(runtime, "flink-submit")
 
 
 def metrics_rebuild(runtime: Runtime, _: Settings, __: argparse.Namespace) -> None:
     """Compute the metrics document from the stored results."""
-    _need_running(runtime)
-    _run(runtime, "storage-service", "rebuild-metrics")
+    need_running(runtime)
+    run_once(runtime, "storage-service", "rebuild-metrics")
 
 
 COMMANDS: dict[str, Callable[[Runtime, Settings, argparse.Namespace], None]] = {
@@ -99,6 +98,10 @@ COMMANDS: dict[str, Callable[[Runtime, Settings, argparse.Namespace], None]] = {
     "logs": logs,
     "import": import_questions,
     "metrics-rebuild": metrics_rebuild,
+    "explain": judging.explain,
+    "label": judging.label,
+    "calibrate": judging.calibrate,
+    "apply-calibration": judging.apply_calibration,
 }
 
 
@@ -110,6 +113,8 @@ def main() -> None:
     parsers["logs"].add_argument("part", nargs="?")
     parsers["logs"].add_argument("--follow", action="store_true")
     parsers["import"].add_argument("file")
+    for name, allowed in judging.OPTIONS.items():
+        parsers[name].add_argument("options", nargs="*", metavar="NAME=value", help=", ".join(allowed))
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment(os.environ)
@@ -129,22 +134,6 @@ def _send(runtime: Runtime, settings: Settings) -> None:
         table.add_row(*row)
     console.print(table)
     console.print(f"Record   {summary.folder}")
-
-
-def _run(runtime: Runtime, part: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
-    process = runtime.popen(part, arguments, environment or {})
-    try:
-        code = process.wait()
-    finally:
-        end(process)
-    if code != 0:
-        raise StackError(f"{part} failed (exit code {code})")
-
-
-def _need_running(runtime: Runtime) -> None:
-    if not runtime.is_up():
-        raise StackError(NOTHING_RUNS)
-    runtime.check_settings()
 
 
 def _show_addresses(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from stack import doctor
 from stack.bring_up import Watch
 from stack.checks import check_settings
 from stack.logs import last_lines
-from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, end, forget, remember, service_and_copy
+from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, end, forget, output_of, remember, service_and_copy
 from stack.settings import ROOT, Settings, StackError
 from stack.steps import Steps
 
@@ -94,6 +94,11 @@ class ComposeRuntime:
         command = self._command("run", "--rm", "--no-deps", "--no-TTY", *names, *_files(known), part, *arguments)
         with self.settings.log(part).open("ab") as log:
             return begin(command, known, log if quiet else None)
+
+    def tool(self, module: str, arguments: Sequence[str] = (), given: bytes = b"") -> bytes:
+        """Runs a Python module of ours in a container of flink-submit's; see Runtime."""
+        command = self._command("run", "--rm", "--no-deps", "--no-TTY", "flink-submit", "tool", module, *arguments)
+        return output_of(command, self._environment(), given, module)
 
     def show_logs(self, part: str | None, follow: bool) -> None:
         """Hands over to `docker compose logs`, but for what ran in the foreground."""

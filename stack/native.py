@@ -23,7 +23,7 @@ from stack import doctor, readiness
 from stack.bring_up import bring_up
 from stack.checks import check_settings
 from stack.logs import last_lines
-from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, forget, name_of, remember, service_and_copy
+from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, forget, name_of, output_of, remember, service_and_copy
 from stack.settings import PORTS, ROOT, SCALES, Settings, StackError
 from stack.steps import Steps
 
@@ -119,6 +119,10 @@ class NativeRuntime:
         own = dict_of_key_value_pairs(program.get("environment", "") % names)
         with self.settings.log(part).open("ab") as log:
             return begin(command, known | own, log if quiet else None)
+
+    def tool(self, module: str, arguments: Sequence[str] = (), given: bytes = b"") -> bytes:
+        """Runs a Python module of ours; see Runtime."""
+        return output_of([sys.executable, "-m", module, *arguments], self.environment(), given, module)
 
     def show_logs(self, part: str | None, follow: bool) -> None:
         """Hands over to `tail`."""

@@ -15,6 +15,9 @@ from pymongo.collection import Collection
 
 Document = Mapping[str, Any]
 
+TRAP = "offline-trap"
+"""The model of an answer that looks right and is wrong, by the offline model's intent."""
+
 CHUNK = 1_000
 CHUNKS_A_LOOK = 5
 
@@ -151,7 +154,7 @@ def _message_id(value: str | bytes | None) -> str:
 
 @dataclass
 class Summary:
-    """The figures of one run. Latencies are in milliseconds, from the scheduled time on."""
+    """The figures of one run. Latencies are in milliseconds, from the scheduled time on; traps are by their verdict."""
 
     folder: Path
     asked: int = 0
@@ -159,6 +162,8 @@ class Summary:
     verdicts: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     regenerations: int = 0
+    unsure: int = 0
+    traps: Counter[str] = field(default_factory=Counter)
     scores: list[float] = field(default_factory=list)
     latencies: list[int] = field(default_factory=list)
     seconds: float = 0.0
@@ -176,6 +181,8 @@ class Summary:
             ("shared with a twin", f"{self.sources['coalesced']:,}"),
             ("regenerations", f"{self.regenerations:,}"),
             ("dead letters", f"{self.dead_letters:,}"),
+            *([("unsure", f"{self.unsure:,}")] if self.unsure else []),
+            *([("traps accepted", f"{self.traps['accepted']:,} of {self.traps.total():,}")] if self.traps else []),
             ("mean score", f"{mean:.3f}"),
             *((f"latency p{share}", f"{percentile(self.latencies, share):,.0f} ms") for share in (50, 95, 99)),
             ("questions/s", f"{rate:,.1f}"),
@@ -202,6 +209,9 @@ def summarise(folder: Path, stored: Collection[Document], dead_letters: int) -> 
             summary.verdicts[outcome["verdict"]] += 1
             summary.sources[outcome["source"] or "none"] += 1
             summary.regenerations += max(0, outcome["attempts"] - 1)
+            summary.unsure += outcome.get("confidence") == "unsure"
+            if outcome.get("model") == TRAP:
+                summary.traps[outcome["verdict"]] += 1
             summary.scores += _known(outcome, "score")
             summary.latencies += _known(outcome, "latency_ms")
             times += _known(outcome, "asked_at", "decided_at")
@@ -214,4 +224,14 @@ def _known(outcome: Document, *names: str) -> list[Any]:
     return [outcome[name] for name in names if outcome.get(name) is not None]
 
 
-PROJECTION = ("verdict", "source", "attempts", "latency_ms", "score", "asked_at", "decided_at")
+PROJECTION = (
+    "verdict",
+    "source",
+    "attempts",
+    "latency_ms",
+    "score",
+    "asked_at",
+    "decided_at",
+    "confidence",
+    "model",
+)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from stack.settings import ROOT, SettingError, Settings
+from stack.settings import ROOT, SettingError, Settings, StackError
 from stack.steps import Steps
+
+NOTHING_RUNS = "Nothing runs here; `make up` starts it."
 
 SERVERS = ("zookeeper", "kafka", "mongo", "jobmanager", "taskmanager")
 """The parts that others wrote."""
@@ -110,6 +112,13 @@ class Runtime(Protocol):
         with `environment` over it. A quiet one writes to its log. To stop it, `end` it.
         """
 
+    def tool(self, module: str, arguments: Sequence[str] = (), given: bytes = b"") -> bytes:
+        """Runs a Python module of ours where the job's packages are, and gives what it prints.
+
+        It has the settings of flink-submit, and reads `given`. It need not find the stack running.
+        Raises StackError where it fails; what it complains of is shown.
+        """
+
     def show_logs(self, part: str | None, follow: bool) -> None:
         """Prints the log of one part, or the end of all."""
 
@@ -127,6 +136,32 @@ class Runtime(Protocol):
 
     def kill_all(self) -> None:
         """Ends every process of the stack at once."""
+
+
+def need_running(runtime: Runtime) -> None:
+    """Raises StackError where nothing runs, or with settings that are not today's."""
+    if not runtime.is_up():
+        raise StackError(NOTHING_RUNS)
+    runtime.check_settings()
+
+
+def run_once(runtime: Runtime, part: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    """Runs a part's command once more; raises StackError where it fails."""
+    process = runtime.popen(part, arguments, environment or {})
+    try:
+        code = process.wait()
+    finally:
+        end(process)
+    if code != 0:
+        raise StackError(f"{part} failed (exit code {code})")
+
+
+def output_of(command: Sequence[str], environment: Mapping[str, str], given: bytes, name: str) -> bytes:
+    """What a process prints that reads `given`; raises StackError where it fails."""
+    process = subprocess.run(command, cwd=ROOT, env=environment, input=given, stdout=subprocess.PIPE, check=False)
+    if process.returncode != 0:
+        raise StackError(f"{name} failed (exit code {process.returncode})")
+    return process.stdout
 
 
 def begin(

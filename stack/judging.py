@@ -1,0 +1,165 @@
+"""The commands about the judge: why a score is what it is, what people say of it, and what follows."""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from calibration.cases import Chosen
+from calibration.sitting import sit
+from calibration.store import Store
+from flink_job.config import Config, InvalidSettingError
+from stack.explanation import show
+from stack.runtime import NOTHING_RUNS, Runtime, need_running, run_once
+from stack.settings import ROOT, SettingError, Settings, StackError
+
+OPTIONS = {
+    "explain": ("ANSWER", "REFERENCE", "QUESTION_TEXT", "QUESTION"),
+    "label": ("FROM", "COUNT", "SEED", "RUN"),
+    "calibrate": ("LABELS", "TARGET_PRECISION"),
+    "apply-calibration": ("RESET",),
+}
+"""What each of the commands can be told, as NAME=value."""
+
+SHIPPED = ROOT / "flink_job" / "coefficients.json"
+
+console = Console(highlight=False)
+Value = TypeVar("Value")
+
+
+def explain(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
+    """Show why an answer has its score."""
+    given = _options(arguments)
+    if "QUESTION" in given:
+        asked = [f"--message-id={given['QUESTION']}"]
+    elif given.keys() >= {"ANSWER", "REFERENCE"}:
+        asked = [f"--answer={given['ANSWER']}", f"--reference={given['REFERENCE']}"]
+        asked += [f"--question={given['QUESTION_TEXT']}"] if "QUESTION_TEXT" in given else []
+    else:
+        raise SettingError("Explain which answer? make explain ANSWER=… REFERENCE=…, or QUESTION=message_id")
+    explained = json.loads(runtime.tool("flink_job.explain", asked))
+    show(explained, _threshold(settings), console)
+
+
+def label(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
+    """Say of one answer after the other whether a person would accept it."""
+    given = _options(arguments)
+    chosen = _choice(given.get("FROM", "random"))
+    count = _number("COUNT", given.get("COUNT", "100"), int, 1, 100_000)
+    seed = _number("SEED", given.get("SEED", "1"), int, 0, 2**63)
+    if not runtime.is_up():
+        raise StackError(NOTHING_RUNS)
+    with _store(settings) as store:
+        cases = store.draw(chosen, count, seed, given.get("RUN"))
+        if len(cases) < count:
+            console.print(f"There are {len(cases):,} such answers without a label; {count:,} were asked for.")
+        if cases:
+            sit(cases, chosen, seed, store, console)
+
+
+def calibrate(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
+    """Work out from labels how far the score is right, and from where on enough answers are."""
+    given = _options(arguments)
+    target = _number("TARGET_PRECISION", given.get("TARGET_PRECISION", "0.9"), float, 0.01, 0.999)
+    need_running(runtime)
+    file = _read(Path(given["LABELS"])) if "LABELS" in given else None
+    tool = [f"--target={target}", *(["--csv"] if file is not None else [])]
+    told = json.loads(runtime.tool("calibration", tool, file or b""))
+    folder = settings.data_collected() / "calibration" / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+    folder.mkdir(parents=True)
+    for name, text in told["files"].items():
+        (folder / name).write_text(text, "utf-8")
+    _print_rows(told["summary"])
+    console.print(*told["findings"], sep="\n")
+    if told["changed"]:
+        console.print("`make apply-calibration` makes the job score so.")
+    _print_threshold(settings, told["threshold"])
+    console.print(f"Report   {folder / 'report.html'}", soft_wrap=True)
+
+
+def apply_calibration(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
+    """Let the job score by the newest calibration, or with RESET=1 by the shipped model."""
+    resets = _options(arguments).get("RESET", "0") not in ("", "0")
+    need_running(runtime)
+    with _store(settings) as store:
+        shipped = json.loads(SHIPPED.read_text("utf-8"))
+        applied = store.applied_calibration()
+        calibration = {"model": shipped} if resets else store.newest_calibration()
+        if calibration is None:
+            raise StackError("There is no calibration; `make calibrate` makes one.")
+        before, after = (applied["model"] if applied else shipped), calibration["model"]
+        if before == after:
+            console.print("The scorer stays as it is: nothing is to be changed.")
+        else:
+            changes = [
+                (name, before["calibration"][name], after["calibration"][name]) for name in ("slope", "intercept")
+            ]
+            _print_rows([(name, f"{old:.4f} → {new:.4f}") for name, old, new in changes])
+            store.reset() if resets else store.apply(calibration["_id"])
+            run_once(runtime, "flink-submit")
+            console.print(f"Later verdicts name the scorer {store.newest_scorer()}.")
+    _print_threshold(settings, calibration.get("threshold"))
+
+
+def _print_threshold(settings: Settings, recommended: float | None) -> None:
+    today = _threshold(settings)
+    if recommended is not None and recommended != today:
+        command = f"make down && SCORE_THRESHOLD={recommended:g} make up"
+        console.print(f"The threshold is a setting, {today:g} today: {command}", soft_wrap=True)
+
+
+def _print_rows(rows: list[tuple[str, str]]) -> None:
+    table = Table(box=None, show_header=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _options(arguments: argparse.Namespace) -> Mapping[str, str]:
+    allowed = OPTIONS[arguments.command]
+    given = dict(option.partition("=")[::2] for option in arguments.options)
+    if unknown := [name for name in given if name not in allowed]:
+        raise SettingError(f"{unknown[0]} is unknown; allowed are {', '.join(allowed)}")
+    return given
+
+
+def _choice(value: str) -> Chosen:
+    if value == "random":
+        return "random"
+    if value == "unsure":
+        return "unsure"
+    raise SettingError(f"FROM={value} is unknown; allowed are random and unsure")
+
+
+def _number(name: str, text: str, kind: Callable[[str], Value], low: float, high: float) -> Value:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = None
+    if number is None or not low <= float(str(number)) <= high:
+        raise SettingError(f"{name}={text} cannot be used; allowed is a number from {low} to {high}")
+    return number
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise StackError(f"LABELS={file} cannot be read: {error.strerror}") from error
+
+
+def _threshold(settings: Settings) -> float:
+    try:
+        return Config.from_environment(settings.environment).score_threshold
+    except InvalidSettingError as error:
+        raise SettingError(str(error)) from error
+
+
+def _store(settings: Settings) -> Store:
+    endpoints: Mapping[str, Any] = settings.endpoints()
+    return Store(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"])

@@ -1,0 +1,93 @@
+"""A person's labels change how the job scores, and everything can be put back."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from stack.api import RUNTIME, Stack
+from stack.settings import ROOT
+from tests.support import Probe, question
+
+RUN = "to-be-labelled"
+
+
+@pytest.fixture
+def labels(probe: Probe) -> Iterator[None]:
+    """No labels, before and after."""
+    for name in ("labels", "calibrations"):
+        probe.database[name].delete_many({})
+    yield
+    for name in ("labels", "calibrations"):
+        probe.database[name].delete_many({})
+
+
+def command(stack: Stack, *arguments: str, keys: str = "") -> str:
+    """What a command prints that is run as `make` runs it, with keys piped into it."""
+    ports = {name: str(port) for name, port in stack.settings.ports.items()}
+    own = {"COTEJO_RUN_DIR": str(stack.run_dir), "RUNTIME": RUNTIME}
+    ran = subprocess.run(
+        [sys.executable, "-m", "stack", *arguments],
+        cwd=ROOT,
+        env={**stack.settings.environment, **ports, **own},
+        input=keys,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def scorer_of_a_new_verdict(probe: Probe) -> str:
+    [outcome] = probe.outcomes(probe.ask(question("What does the judge go by now?"))).values()
+    return str(outcome["scorer"])
+
+
+@pytest.mark.usefixtures("labels")
+def test_labels_become_a_calibration_that_later_verdicts_name_until_it_is_reset(stack: Stack, probe: Probe) -> None:
+    stack.send(TRAFFIC_RUN=RUN, TRAFFIC_TOTAL="60", TRAFFIC_RATE="200", TRAFFIC_POPULARITY="each")
+    shipped = scorer_of_a_new_verdict(probe)
+
+    # A person whom nothing pleases, and who pressed y once in error.
+    said = command(stack, "label", f"RUN={RUN}", "COUNT=40", keys="y u" + "n" * 40)
+    assert "1 of 40 · random draw, seed 1" in said
+    assert "40 labelled, 0 skipped" in said
+    stored = list(probe.database["labels"].find())
+    assert len(stored) == 40
+    assert {(label["chosen"], label["accepted"]) for label in stored} == {("random", False)}
+    assert [label["revised"] for label in stored].count(True) == 1
+
+    said = command(stack, "calibrate", "TARGET_PRECISION=0.9")
+    assert "The last step of the score should change" in said
+    assert "No threshold is shown to reach 90 %" in said
+    [folder] = (stack.settings.data_collected() / "calibration").iterdir()
+    told = json.loads((folder / "calibration.json").read_text())
+    assert told["labels"] == 40
+    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+    again = command(stack, "calibrate", f"LABELS={folder / 'labels.csv'}")
+    assert again.partition("Report")[0] == said.partition("Report")[0]
+
+    said = command(stack, "apply-calibration")
+    applied = scorer_of_a_new_verdict(probe)
+    assert applied != shipped
+    assert f"Later verdicts name the scorer {applied}." in said
+    assert "nothing is to be changed" in command(stack, "apply-calibration")
+
+    command(stack, "apply-calibration", "RESET=1")
+    assert scorer_of_a_new_verdict(probe) == shipped
+
+
+def test_an_outcome_and_two_texts_are_explained(stack: Stack, probe: Probe) -> None:
+    [message_id] = probe.ask(question("Why is the sea blue?"))
+    outcome = probe.outcomes([message_id])[message_id]
+    said = command(stack, "explain", f"QUESTION={message_id}")
+    assert f"score {outcome['score']:.3f}" in said
+    assert f"scorer {outcome['scorer']}" in said
+    texts = ("ANSWER=It took 7 years.", "REFERENCE=It took 5 years to build the tower.", "QUESTION_TEXT=How long?")
+    said = command(stack, "explain", *texts)
+    assert "would not be accepted" in said
+    assert "≠7" in said
+    assert "Held back by:" in said

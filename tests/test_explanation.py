@@ -1,0 +1,158 @@
+"""How an explanation is drawn, and what a run's summary says of the judge."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from stack.explanation import held_back_by, marked, show, verdict
+from stack.judging import OPTIONS
+from stack.outcomes import Summary, summarise
+
+REFERENCE, ANSWER = "Niño: air scatters 5 waves", "Niño: the sea scatters 7 waves"
+
+
+def mark(text: str, word: str, kind: str, weight: float = 1.0) -> dict[str, Any]:
+    start = len(text[: text.index(word)].encode())
+    return {
+        "word": word,
+        "stem": word.lower(),
+        "start": start,
+        "end": start + len(word.encode()),
+        "class": kind,
+        "weight": weight,
+    }
+
+
+def signal(name: str, value: float, contribution: float, without: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "meaning": f"What {name} says.",
+        "value": value,
+        "contribution": contribution,
+        "without_it": without,
+    }
+
+
+def explained(**fields: object) -> dict[str, Any]:
+    explanation = {
+        "scorer": "abc",
+        "score": 0.41,
+        "unsure": False,
+        "reference": 0,
+        "signals": [
+            signal("cosine", 0.5, 0.0, 0.41),
+            signal("uncovered", 0.4, -0.9, 0.6),
+            signal("numbers_replaced", 1.0, -2.0, 0.72),
+            signal("echo", 0.0, 0.0, 0.41),
+        ],
+        "reference_words": [
+            mark(REFERENCE, "Niño", "shared"),
+            mark(REFERENCE, "air", "missing", 2.0),
+            mark(REFERENCE, "scatters", "shared"),
+            mark(REFERENCE, "5", "contradicts", 3.0),
+        ],
+        "answer_words": [mark(ANSWER, "sea", "added"), mark(ANSWER, "7", "contradicts", 3.0)],
+    }
+    texts = {"question": "Why?", "references": [REFERENCE], "answer": ANSWER}
+    return {**texts, "explanation": explanation, **fields}
+
+
+def drawn(what: dict[str, Any], threshold: float = 0.65) -> str:
+    file = io.StringIO()
+    show(what, threshold, Console(file=file, width=120))
+    return file.getvalue()
+
+
+def test_marks_have_a_form_and_stand_where_the_words_do_whatever_letters_come_before() -> None:
+    explanation = explained()["explanation"]
+    assert str(marked(REFERENCE, explanation["reference_words"])) == "Niño: [air] scatters ≠5 waves"
+    assert str(marked(ANSWER, explanation["answer_words"])) == "Niño: the +sea scatters ≠7 waves"
+
+
+def test_what_holds_a_score_back_is_said_in_one_sentence() -> None:
+    sentence = held_back_by(explained()["explanation"])
+    assert sentence == (
+        "Held back by: 1 missing word (air), 2 contradicting words (5, 7), "
+        "most of all numbers_replaced (without it 0.72)."
+    )
+    assert held_back_by(explained()["explanation"] | {"signals": []}) == ""
+
+
+def test_a_verdict_is_told_as_it_was_and_texts_as_they_would_be_judged() -> None:
+    known = {"verdict": "exhausted", "attempts": 3, "threshold": 0.7}
+    assert verdict(explained(**known), 0.65).startswith("Not accepted: score 0.410, best of 3 attempts, threshold 0.7,")
+    assert "would not be accepted, threshold 0.65" in verdict(explained(), 0.65)
+    assert "would be accepted, threshold 0.4" in verdict(explained(), 0.4)
+
+
+def test_without_a_stack_it_says_by_what_it_judged() -> None:
+    assert "this is the shipped model" in drawn(explained(knows_corpus=False))
+    assert "shipped" not in drawn(explained(knows_corpus=True))
+
+
+def test_an_explanation_has_texts_legend_and_signals_the_strongest_first() -> None:
+    shown = drawn(explained())
+    for text in ("Why?", "[air]", "≠7", "unmarked: common", "What numbers_replaced says.", "0.72", "cosine"):
+        assert text in shown
+    assert shown.index("numbers_replaced", shown.index("pushes")) < shown.index("uncovered")
+    assert "echo" not in shown
+
+
+def test_texts_cannot_steer_the_terminal() -> None:
+    evil = explained(question="\x1b[2J", answer="[red]x\u202e[/red]")
+    evil["explanation"]["answer_words"] = []
+    shown = drawn(evil)
+    assert "\x1b" not in shown
+    assert "[red]x⟨U+202E⟩[/red]" in shown
+
+
+def test_very_long_texts_are_shown_without_marks() -> None:
+    long = "word " * 3000
+    marks = [mark("word", "word", "missing") | {"start": 5 * i, "end": 5 * i + 4} for i in range(3000)]
+    assert "[word]" not in str(marked(long, marks))
+
+
+class Stored:
+    """Outcomes, as a collection has them."""
+
+    def __init__(self, *outcomes: dict[str, Any]) -> None:
+        self._outcomes = outcomes
+
+    def find(self, *_: object) -> list[dict[str, Any]]:
+        return list(self._outcomes)
+
+
+def outcome(**fields: object) -> dict[str, Any]:
+    return {"verdict": "accepted", "source": "llm", "attempts": 1, "score": 0.9, **fields}
+
+
+def summary(folder: Path, *outcomes: dict[str, Any]) -> Summary:
+    (folder / "events.csv").write_text("message_id\na\n")
+    return summarise(folder, Stored(*outcomes), 0)  # type: ignore[arg-type]
+
+
+def test_a_summary_counts_unsure_verdicts_and_accepted_traps(tmp_path: Path) -> None:
+    rows = dict(
+        summary(
+            tmp_path,
+            outcome(confidence="unsure"),
+            outcome(confidence="sure", model="offline-trap"),
+            outcome(verdict="exhausted", model="offline-trap"),
+        ).rows()
+    )
+    assert (rows["unsure"], rows["traps accepted"]) == ("1", "1 of 2")
+
+
+def test_a_summary_without_any_says_nothing_of_them(tmp_path: Path) -> None:
+    assert not {"unsure", "traps accepted"} & dict(summary(tmp_path, outcome(model="offline-good")).rows()).keys()
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_every_option_of_a_command_is_one_that_make_hands_on(command: str) -> None:
+    recipe = (Path(__file__).parents[1] / "Makefile").read_text().partition(f"\n{command}:")[2].partition("\n\n")[0]
+    [given] = [line for line in recipe.splitlines() if "$(call given," in line]
+    names = given.partition("$(call given,")[2].rstrip(")").split()
+    assert set(names) == set(OPTIONS[command])
