@@ -7,6 +7,7 @@ Read in this order:
   since they run before any package is installed
 - `runtime`: what a runtime can do, and which to use; `native` (supervisord, with `bring_up`) and
   `compose` (containers) do it
+- `build`: whether what runs is what is here
 - `traffic`, `outcomes`: send questions, follow each to its outcome, sum up
 - `__main__`: the commands
 - `api`, `guard`: a stack of one's own, for tests

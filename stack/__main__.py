@@ -24,8 +24,14 @@ console = Console(highlight=False)
 
 def up(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
     """Start the stack, or what is missing of it, and send the default traffic."""
-    console.print("Cotejo runs already." if runtime.is_up() else f"Starting Cotejo ({choose_runtime(settings)}) …")
+    outdated = runtime.is_outdated()
+    if outdated:
+        console.print("Cotejo runs already, from another build: replacing it.")
+    else:
+        console.print("Cotejo runs already." if runtime.is_up() else f"Starting Cotejo ({choose_runtime(settings)}) …")
     with Steps() as steps:
+        if outdated:
+            runtime.make_way(steps)
         runtime.start(steps)
     _send(runtime, settings)
     _show_addresses(settings)

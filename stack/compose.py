@@ -12,6 +12,7 @@ from typing import Any
 
 from stack import doctor
 from stack.bring_up import Watch
+from stack.build import is_build_noted, note_build
 from stack.checks import check_settings
 from stack.logs import last_lines
 from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, end, forget, output_of, remember, service_and_copy
@@ -57,6 +58,14 @@ class ComposeRuntime:
             self._keep_logs() if was_up else self.stop()
             raise
         remember(self.settings, "compose")
+        note_build(self.settings)
+
+    def is_outdated(self) -> bool:
+        """Whether what runs was started from other sources than those that are here."""
+        return self.is_up() and not is_build_noted(self.settings)
+
+    def make_way(self, steps: Steps) -> None:
+        """Nothing to do: Compose makes anew what was made from another image."""
 
     def check_settings(self) -> None:
         """Nothing to check: Compose makes anew what was made with other settings."""
@@ -167,7 +176,7 @@ class ComposeRuntime:
     def _up(self, steps: Steps) -> None:
         begun = time.time()
         watch = Watch(self, steps)
-        with self._start("compose", self._command("up", "--no-build", "--detach", "--wait")) as up:
+        with self._start("compose", self._command("up", "--no-build", "--remove-orphans", "--detach", "--wait")) as up:
             try:
                 while up.poll() is None:
                     # What ended before is about to run again.

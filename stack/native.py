@@ -8,7 +8,7 @@ import string
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
@@ -21,6 +21,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from stack import doctor, readiness
 from stack.bring_up import bring_up
+from stack.build import is_build_noted, note_build
 from stack.checks import check_settings
 from stack.logs import last_lines
 from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, forget, name_of, output_of, remember, service_and_copy
@@ -29,6 +30,9 @@ from stack.steps import Steps
 
 COOKIE = "COTEJO_STACK"
 """Marks every process of a stack, and what those start in turn, with the stack's folder."""
+
+
+SUPERVISOR = "supervisor.supervisord"
 
 
 class _NotRunningError(StackError):
@@ -50,6 +54,10 @@ class NativeRuntime:
         except _NotRunningError:
             return False
 
+    def is_outdated(self) -> bool:
+        """Whether what runs was started from other sources than those that are here."""
+        return self.is_up() and not is_build_noted(self.settings)
+
     def start(self, steps: Steps) -> None:
         """Starts what does not run yet; see Runtime. A start that fails leaves nothing running."""
         if self.is_up():
@@ -57,8 +65,8 @@ class NativeRuntime:
             self._start_stopped()
             bring_up(self, steps)
             return
-        self.kill_all()
-        check_settings(self.environment(), lambda program: [f"target/release/{program}", "--print-settings"])
+        self._kill_supervised()
+        self._check_programs()
         doctor.check(doctor.writable(self.settings), *doctor.room(self.settings), *doctor.ports(self.settings))
         self._write_configuration()
         try:
@@ -68,6 +76,15 @@ class NativeRuntime:
             self.stop()
             raise
         remember(self.settings, "native")
+
+    def make_way(self, steps: Steps) -> None:
+        """Ends every part, unless today's programs cannot use a setting; see Runtime."""
+        self._check_programs()
+        steps.begin("stopping")
+        steps.tick()
+        self._shut_down()
+        self._kill_supervised()
+        steps.done("stopping")
 
     def check_settings(self) -> None:
         """Raises StackError where a setting is not the one that the stack was started with."""
@@ -81,10 +98,7 @@ class NativeRuntime:
 
     def stop(self) -> None:
         """Stops the stack, in the opposite order of its start, and leaves no process behind."""
-        with suppress(_NotRunningError, psutil.NoSuchProcess):
-            supervisor = psutil.Process(self._ask("getPID"))
-            self._ask("shutdown")
-            psutil.wait_procs([supervisor], timeout=90)
+        self._shut_down()
         self.kill_all()
         forget(self.settings)
 
@@ -153,18 +167,24 @@ class NativeRuntime:
 
     def kill_all(self) -> None:
         """Kills every process that carries this stack's mark, until there is none."""
-        for _ in range(10):
-            if not (processes := self._processes()):
-                return
-            for process in processes:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-            psutil.wait_procs(processes, timeout=5)
-        raise StackError(f"These processes cannot be killed: {[process.pid for process in self._processes()]}")
+        _kill(self._processes)
+
+    def _kill_supervised(self) -> None:
+        """Kills what a supervisor has started, and what it left; but not what somebody runs in the foreground."""
+        _kill(lambda: [process for process in self._processes() if not _is_in_foreground(process)])
 
     def _processes(self) -> list[psutil.Process]:
         found = psutil.process_iter(["environ"])
         return [process for process in found if (process.info["environ"] or {}).get(COOKIE) == str(self._folder)]
+
+    def _shut_down(self) -> None:
+        with suppress(_NotRunningError, psutil.NoSuchProcess):
+            supervisor = psutil.Process(self._ask("getPID"))
+            self._ask("shutdown")
+            psutil.wait_procs([supervisor], timeout=90)
+
+    def _check_programs(self) -> None:
+        check_settings(self.environment(), lambda program: [f"target/release/{program}", "--print-settings"])
 
     def _ask(self, method: str, *arguments: str | bool) -> Any:  # noqa: ANN401 - each method has its own answer
         socket = f"unix://{self._folder}/supervisor.sock"
@@ -197,6 +217,7 @@ class NativeRuntime:
                 spelled_out[f"program:{name_of(service, copy)}"] = self._program(service, copy, programs[name])
         with self._configuration.open("w") as file:
             spelled_out.write(file)
+        note_build(self.settings)
 
     def _program(self, service: str, copy: int, section: Mapping[str, str]) -> dict[str, str]:
         """What the supervisor is told of a copy of a service, with a port of its own."""
@@ -205,7 +226,7 @@ class NativeRuntime:
 
     def _launch(self) -> None:
         output = self._folder / "logs" / "supervisord.out"
-        supervisord = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)]
+        supervisord = [sys.executable, "-m", SUPERVISOR, "-c", str(self._configuration)]
         with output.open("wb") as log:
             process = begin(supervisord, self.environment(), log)
         while not self.is_up():
@@ -257,3 +278,23 @@ class NativeRuntime:
 
     def _port(self, service: str, copy: int) -> int:
         return self.settings.ports[PORT_OF[service]] + copy - 1 if service in PORT_OF else 0
+
+
+def _kill(find: Callable[[], list[psutil.Process]]) -> None:
+    for _ in range(10):
+        if not (processes := find()):
+            return
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=5)
+    raise StackError(f"These processes cannot be killed: {[process.pid for process in find()]}")
+
+
+def _is_in_foreground(process: psutil.Process) -> bool:
+    """Whether its session is neither a supervisor's nor left over from one."""
+    try:
+        leader = psutil.Process(os.getsid(process.pid))
+        return SUPERVISOR not in leader.cmdline()
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False

@@ -88,6 +88,12 @@ class Runtime(Protocol):
         Raises StackError that names the part that cannot start, why, and its log.
         """
 
+    def is_outdated(self) -> bool:
+        """Whether what runs was started from other sources than those that are here."""
+
+    def make_way(self, steps: Steps) -> None:
+        """Ends what the next start has to start anew; the data stays, and so does what runs in the foreground."""
+
     def check_settings(self) -> None:
         """Raises StackError where the stack runs with settings that are not today's."""
 
