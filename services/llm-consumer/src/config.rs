@@ -92,6 +92,9 @@ pub struct OfflineConfig {
     /// Of a hundred questions, how many pass at the first attempt, at the second or third, and never.
     #[arg(long, env, default_value = "70/20/10")]
     pub offline_mix: Mix,
+    /// The share of questions, 0 to 1, that are answered by traps instead: wrong, but nearly the reference.
+    #[arg(long, env, default_value_t = 0.05, value_parser = parse_share)]
+    pub offline_traps: f64,
 }
 
 impl Config {
@@ -188,6 +191,7 @@ mod tests {
             ("openai-base-url", "nonsense", "http://"),
             ("offline-error-rate", "1.5", "0 to 1"),
             ("offline-error-rate", "NaN", "0 to 1"),
+            ("offline-traps", "5", "0 to 1"),
             ("offline-mix", "70/20/20", "sum to 100"),
             ("offline-mix", "100", "70/20/10"),
         ] {

@@ -1,16 +1,17 @@
 //! A simulated model: no network, no cost, and the same answers whenever it is asked.
 //!
-//! Its answers are the reference with words dropped, replaced and added. Whether a question
-//! passes at once, later or never is drawn from the seed and its id; how good each attempt is,
-//! from its number as well, and always well clear of the usual threshold on either side.
+//! Its answers are made from the reference ([`rewrite`]). Whether a question passes at once,
+//! later or never, or whether its answer is a trap, is drawn from the seed and its id; the words
+//! of each attempt, from its number as well.
 
-use std::collections::HashSet;
+mod phrases;
+mod rewrite;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use contracts::message::{Question, Usage};
-use rand::seq::{SliceRandom as _, index};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest as _, Sha256};
@@ -18,27 +19,17 @@ use sha2::{Digest as _, Sha256};
 use crate::config::OfflineConfig;
 use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError};
 
-/// The words of a model that does not know: rare ones, so that they share nothing with a reference.
-#[rustfmt::skip]
-const FILLERS: [&str; 40] = [
-    "allegedly", "ambiguously", "apparently", "arguably", "circuitously", "conceivably", "conjecture", "debatably",
-    "equivocally", "fathomably", "figuratively", "haphazardly", "hearsay", "heretofore", "hypothetically",
-    "imponderable", "inconclusive", "indeterminate", "inexplicably", "inscrutable", "insofar", "musings", "nebulous",
-    "nominally", "notionally", "notwithstanding", "obliquely", "ostensibly", "perchance", "presumably", "purportedly",
-    "quibbles", "reputedly", "seemingly", "speculation", "supposedly", "tangentially", "tentatively", "unfathomable",
-    "vaguely",
-];
-/// Each filler outweighs several common words: a good answer can bear few.
-const MAX_FILLERS_WHEN_GOOD: usize = 2;
-/// A poor answer is padded up to this many words, or as many as the reference has.
-const PADDED_WORDS: usize = 40;
+/// The name of the simulated model.
+pub const MODEL: &str = "offline";
+/// Its name on an answer that is a trap: wrong, and nearly the reference. Verdicts on these are counted apart.
+pub const TRAP: &str = "offline-trap";
 
-/// A question's references, sealed: only this module can read them, so no real model can be shown them.
+/// The reference answers, sealed: only this module can read them, so no real model can be shown one.
 #[derive(Clone, Copy)]
 pub struct Reference<'a>(&'a Question);
 
 impl<'a> Reference<'a> {
-    /// Seals the references of a question.
+    /// Seals a question's references.
     #[must_use]
     pub fn seal(question: &'a Question) -> Self {
         Self(question)
@@ -84,6 +75,16 @@ impl fmt::Display for Mix {
     }
 }
 
+/// What the answers to a question are like.
+enum Fate {
+    /// Good from this attempt on, poor before.
+    GoodFrom(u32),
+    /// Always poor.
+    Poor,
+    /// Always wrong in a way that few words tell.
+    Trap,
+}
+
 /// The simulated model.
 #[derive(Debug, Clone)]
 pub struct Offline {
@@ -91,6 +92,7 @@ pub struct Offline {
     latency: Duration,
     error_rate: f64,
     mix: Mix,
+    traps: f64,
 }
 
 impl Offline {
@@ -102,6 +104,7 @@ impl Offline {
             latency: config.offline_latency,
             error_rate: config.offline_error_rate,
             mix: config.offline_mix,
+            traps: config.offline_traps,
         }
     }
 
@@ -117,47 +120,41 @@ impl Offline {
         ChaCha8Rng::from_seed(hash.finalize().into())
     }
 
-    /// The first attempt at which the question passes, if there is one.
-    fn passes_from(&self, question_id: &str) -> Option<u32> {
+    fn fate(&self, question_id: &str) -> Fate {
         let mut rng = self.rng("fate", question_id, [0, 0]);
         let draw = rng.random_range(0..100);
-        if draw < self.mix.at_once {
-            Some(1)
+        let later = rng.random_range(2..=3);
+        if rng.random_bool(self.traps) {
+            Fate::Trap
+        } else if draw < self.mix.at_once {
+            Fate::GoodFrom(1)
         } else if draw < 100 - self.mix.never {
-            Some(rng.random_range(2..=3))
+            Fate::GoodFrom(later)
         } else {
-            None
+            Fate::Poor
         }
     }
 
-    fn write(&self, question_id: &str, attempt: u32, reference: &str) -> String {
-        let mut rng = self.rng("answer", question_id, [attempt, 0]);
-        let passes = self.passes_from(question_id).is_some_and(|from| attempt >= from);
-        let words: Vec<_> = reference.split_whitespace().collect();
-        let (lost, mut fillers, padded) = if passes {
-            (some_words(&words, &mut rng), MAX_FILLERS_WHEN_GOOD, 0)
-        } else {
-            (most_words(&words, &mut rng), words.len(), words.len().min(PADDED_WORDS))
+    /// The answer, and the name of the model that gives it.
+    fn write(&self, ask: &Ask<'_>) -> (String, &'static str) {
+        let mut rng = self.rng("answer", ask.question_id, [ask.attempt, 0]);
+        let Reference(question) = ask.reference;
+        let others = &question.other_answers;
+        let reference = match rng.random_range(0..=others.len()) {
+            0 => &question.best_answer,
+            other => &others[other - 1],
         };
-        let mut answer = Vec::with_capacity(words.len());
-        for (position, word) in words.iter().enumerate() {
-            if !lost.contains(&position) {
-                answer.push(*word);
-            } else if fillers > 0 && rng.random() {
-                fillers -= 1;
-                answer.push(filler(&mut rng));
-            }
+        match self.fate(ask.question_id) {
+            Fate::Trap => (rewrite::wrong(reference, &mut rng), TRAP),
+            Fate::GoodFrom(first) if ask.attempt >= first => (rewrite::right(reference, &mut rng), MODEL),
+            Fate::GoodFrom(_) | Fate::Poor => (rewrite::poor(reference, &mut rng), MODEL),
         }
-        while answer.len() < padded || answer.is_empty() {
-            answer.push(filler(&mut rng));
-        }
-        answer.join(" ")
     }
 }
 
 impl LanguageModel for Offline {
     fn name(&self) -> &str {
-        "offline"
+        MODEL
     }
 
     async fn answer(&self, ask: &Ask<'_>) -> Result<Completion, ModelError> {
@@ -172,7 +169,7 @@ impl LanguageModel for Offline {
                 "simulated by OFFLINE_ERROR_RATE",
             ));
         }
-        let answer = self.write(ask.question_id, ask.attempt, &ask.reference.0.best_answer);
+        let (answer, model) = self.write(ask);
         // As if a word were a token.
         let usage = Usage {
             input_tokens: count_words(ask.prompt),
@@ -181,44 +178,11 @@ impl LanguageModel for Offline {
         };
         Ok(Completion {
             answer,
-            model: Some(self.name().into()),
+            model: Some(model.into()),
             usage: Some(usage),
             finish_reason: Some("stop".into()),
         })
     }
-}
-
-/// The positions of 2 to 8 % of the words: what is left is about the same text.
-/// Rounded down, so that a short reference is kept whole.
-fn some_words(words: &[&str], rng: &mut ChaCha8Rng) -> HashSet<usize> {
-    let count = words.len() as f64 * rng.random_range(0.02..0.08);
-    index::sample(rng, words.len(), count as usize).into_iter().collect()
-}
-
-/// The positions of all but 8 to 25 % of the distinct words, so that a word which is often
-/// there is gone altogether. Rounded up, so that a short reference is lost whole.
-fn most_words(words: &[&str], rng: &mut ChaCha8Rng) -> HashSet<usize> {
-    let words: Vec<_> = words.iter().map(|word| bare(word)).collect();
-    let mut seen = HashSet::new();
-    let mut distinct: Vec<_> = words.iter().filter(|word| seen.insert(*word)).collect();
-    distinct.shuffle(rng);
-    let kept = distinct.len() as f64 * rng.random_range(0.08..0.25);
-    let kept: HashSet<_> = distinct.into_iter().take(kept as usize).collect();
-    words
-        .iter()
-        .enumerate()
-        .filter(|(_, word)| !kept.contains(word))
-        .map(|(position, _)| position)
-        .collect()
-}
-
-/// A word as a scorer sees it: lower case, without the punctuation around it.
-fn bare(word: &str) -> String {
-    word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
-}
-
-fn filler(rng: &mut ChaCha8Rng) -> &'static str {
-    FILLERS[rng.random_range(0..FILLERS.len())]
 }
 
 fn count_words(text: &str) -> u32 {
