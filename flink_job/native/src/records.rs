@@ -1,14 +1,13 @@
 //! A record's way: read it, score it, write what follows. An error is the reason why it can never be handled; its
 //! first word is one of those of [`contracts::record::decode`], or `internal`.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use contracts::message::{LlmResponse, Question};
 use contracts::record::{decode, encode, fits};
 use contracts::topic::{MAX_ANSWER_BYTES, MAX_RECORD_BYTES, Message};
 use contracts::value::{Score, now};
-use judge::{ArtefactError, Case, Scorer, Signals};
+use judge::{ArtefactError, Case, Scorer};
 
 use crate::attempts::{Action, Judged, Rules, State, decide};
 use crate::verdict::{Asked, regeneration, take_apart, validated};
@@ -181,7 +180,7 @@ fn write<M: Message>(message: &M) -> Result<Record, String> {
 /// What the scorer says of an answer to a question.
 #[expect(clippy::expect_used, reason = "the scorer promises it for any texts, by test")]
 fn judged(scorer: &Scorer, question: &Question, answer: &str) -> Judged {
-    let asked = format!("{}\n{}", question.title, question.content);
+    let asked = question.text();
     let references: Vec<_> = question.references().collect();
     let judgement = scorer.judge(&Case {
         question: &asked,
@@ -191,20 +190,9 @@ fn judged(scorer: &Scorer, question: &Question, answer: &str) -> Judged {
     Judged {
         score: Score::try_from(judgement.score).expect("a score lies between 0 and 1"),
         scorer: Some(scorer.hash().to_owned()),
-        signals: rounded(&judgement.signals),
+        signals: judgement.signals.rounded(),
         unsure: judgement.unsure,
     }
-}
-
-/// The signals by name, to four digits, without those that are 0.
-fn rounded(signals: &Signals) -> BTreeMap<String, f64> {
-    let rounded = signals
-        .iter()
-        .map(|(signal, value)| (signal, (value * 1e4).round() / 1e4));
-    let present = rounded.filter(|(_, value)| *value != 0.0);
-    present
-        .map(|(signal, value)| (signal.name().to_owned(), value))
-        .collect()
 }
 
 fn internal(error: serde_json::Error) -> String {

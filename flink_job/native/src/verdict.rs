@@ -58,11 +58,7 @@ pub fn validated(asked: Asked, state: State, threshold: Score, decided_at: Times
         threshold: Some(threshold),
         scorer: judged.scorer,
         signals: Some(judged.signals),
-        confidence: Some(if judged.unsure {
-            Confidence::Unsure
-        } else {
-            Confidence::Sure
-        }),
+        confidence: Some(Confidence::on(judged.unsure)),
         history: Some(state.history),
         spent: asked.spent,
     })

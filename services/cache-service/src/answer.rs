@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contracts::message::{Answer, Confidence, Question, QuestionMessage, Source, ValidatedResponse, Verdict};
-use contracts::value::{Score, now};
+use contracts::value::{InvalidValue, Score, now};
 use jiff::Timestamp;
+use judge::{Case, Scorer};
 
 /// An answer of the model, and what it was judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,12 +36,12 @@ pub struct ReuseRule {
 pub enum Stale {
     /// It is older than the time to live.
     Expired,
-    /// Its score is below today's threshold.
-    TooLow,
-    /// Another scorer than today's gave the score.
-    OtherScorer,
     /// The question has other references now, so its score means nothing.
     OtherReferences,
+    /// Another scorer than today's gave the score: all else is well, but that cannot be compared.
+    OtherScorer,
+    /// Its score is below today's threshold.
+    TooLow,
 }
 
 impl ReuseRule {
@@ -59,12 +60,12 @@ impl ReuseRule {
         let age = Duration::try_from(now.duration_since(answer.decided_at)).unwrap_or_default();
         if age > self.ttl {
             Err(Stale::Expired)
-        } else if !answer.accepted || answer.score < self.threshold {
-            Err(Stale::TooLow)
-        } else if scorer.is_some() && answer.scorer.as_deref() != scorer {
-            Err(Stale::OtherScorer)
         } else if !answer.question.has_references_of(question) {
             Err(Stale::OtherReferences)
+        } else if scorer.is_some() && answer.scorer.as_deref() != scorer {
+            Err(Stale::OtherScorer)
+        } else if !answer.accepted || answer.score < self.threshold {
+            Err(Stale::TooLow)
         } else {
             Ok(())
         }
@@ -83,6 +84,30 @@ impl Judged {
             signals: verdict.signals,
             confidence: verdict.confidence,
             decided_at: verdict.decided_at,
+        })
+    }
+
+    /// The same answer with the verdict of another scorer; when it was decided does not change.
+    ///
+    /// # Errors
+    /// A score that is none.
+    pub fn judged_again(&self, scorer: &Scorer, threshold: Score) -> Result<Self, InvalidValue> {
+        let references: Vec<_> = self.question.references().collect();
+        let judgement = scorer.judge(&Case {
+            question: &self.question.text(),
+            references: &references,
+            answer: &self.answer.llm_answer,
+        });
+        let score = Score::try_from(judgement.score)?;
+        Ok(Self {
+            question: self.question.clone(),
+            answer: self.answer.clone(),
+            score,
+            accepted: score >= threshold,
+            scorer: Some(scorer.hash().to_owned()),
+            signals: Some(judgement.signals.rounded()),
+            confidence: Some(Confidence::on(judgement.unsure)),
+            decided_at: self.decided_at,
         })
     }
 
@@ -158,6 +183,11 @@ mod tests {
         let mut more = answer(0.9);
         more.question.other_answers.push("A further reference.".into());
         assert_eq!(check(&more, Some("s1"), 1), Err(Stale::OtherReferences));
+    }
+
+    #[test]
+    fn the_score_of_another_scorer_is_not_compared() {
+        assert_eq!(check(&answer(0.1), Some("s2"), 1), Err(Stale::OtherScorer));
     }
 
     #[test]

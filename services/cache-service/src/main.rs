@@ -2,7 +2,8 @@
 //!
 //! `questions_in` → [`questions`]: memory ([`answers`]), a twin in flight ([`in_flight`]),
 //! MongoDB ([`stored`]), else the model. `regeneration_requests` → [`regenerations`].
-//! The outcomes are read along by [`verdicts`].
+//! The outcomes are read along by [`verdicts`]; what an older scorer judged is judged again by
+//! today's ([`scorers`]).
 
 mod answer;
 mod answers;
@@ -12,6 +13,7 @@ mod in_flight;
 mod memory;
 mod questions;
 mod regenerations;
+mod scorers;
 mod stored;
 #[cfg(test)]
 mod test_support;
@@ -33,6 +35,7 @@ use crate::config::Config;
 use crate::in_flight::InFlight;
 use crate::questions::Questions;
 use crate::regenerations::Regenerations;
+use crate::scorers::Scorers;
 use crate::stored::Stored;
 
 const SERVICE: &str = "cache-service";
@@ -54,9 +57,10 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         threshold: config.score_threshold,
         ttl: config.cache_ttl,
     };
-    let stored = Stored::new(mongo, rule.clone());
+    let scorers = Arc::new(Scorers::new(mongo.clone()));
+    let stored = Stored::new(mongo, rule.clone(), Arc::clone(&scorers));
     let cache_size = usize::try_from(config.cache_size)?;
-    let answers = Arc::new(Answers::new(config.cache_policy, cache_size, rule));
+    let answers = Arc::new(Answers::new(config.cache_policy, cache_size, rule, scorers));
     let in_flight = Arc::new(InFlight::new(config.coalesce_timeout));
 
     let questions = Questions {
@@ -67,12 +71,12 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         coalesce_timeout: config.coalesce_timeout,
         shutdown: shutdown.clone(),
     };
-    let asking = Worker::new(SERVICE, SERVICE, &config.common.kafka)?.reporting_to(readiness);
+    let asked = Worker::new(SERVICE, SERVICE, &config.common.kafka)?.reporting_to(readiness);
     // A group of its own: questions that wait for a verdict must not hold up what leads to it.
-    let asking_again = Worker::new(SERVICE, "cache-service-regenerations", &config.common.kafka)?;
+    let asked_again = Worker::new(SERVICE, "cache-service-regenerations", &config.common.kafka)?;
     tokio::try_join!(
-        asking.run_each(questions, WINDOW, shutdown.clone()),
-        asking_again.run_each(Regenerations { stored }, WINDOW, shutdown.clone()),
+        asked.run_each(questions, WINDOW, shutdown.clone()),
+        asked_again.run_each(Regenerations { stored }, WINDOW, shutdown.clone()),
         follow(
             &config.common.kafka,
             cache_size,

@@ -157,6 +157,7 @@ mod tests {
     use crate::answer::ReuseRule;
     use crate::batcher::Batcher;
     use crate::memory::Policy;
+    use crate::scorers::Scorers;
     use crate::test_support::{answer, question};
     use crate::verdicts;
 
@@ -176,9 +177,10 @@ mod tests {
             threshold,
             ttl: Duration::from_secs(3600),
         };
+        let scorers = Arc::new(Scorers::fetching(|_| Box::pin(async { None })));
         let timeout = Duration::from_secs(60);
         Arc::new(Questions {
-            answers: Arc::new(Answers::new(Policy::Lru, 10, rule)),
+            answers: Arc::new(Answers::new(Policy::Lru, 10, rule, scorers)),
             in_flight: Arc::new(InFlight::new(timeout)),
             stored: Stored {
                 answers: Batcher::new(move |ids: Arc<[Id]>| {

@@ -1,7 +1,8 @@
-//! What MongoDB knows: the model's accepted answers by question, and which requests are decided.
+//! What MongoDB knows: the model's answers by question, and which requests are decided.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use contracts::message::{Answer, Confidence, Question};
 use contracts::value::{Id, Score, now};
@@ -14,15 +15,38 @@ use serde::Deserialize;
 
 use crate::answer::{Judged, ReuseRule};
 use crate::batcher::Batcher;
+use crate::scorers::Scorers;
 
 /// Batched look-ups in `results`; they wait for a server that is away.
 #[derive(Clone)]
 pub struct Stored {
-    /// The model's accepted answers, by question_id.
+    /// The model's answers that may be of use, by question_id.
     pub answers: Batcher<Id, Vec<Arc<Judged>>>,
     /// Whether a request has its outcome, by message_id.
     pub decided: Batcher<Id, bool>,
 }
+
+/// How many answers are read for each question, on average: they may be large, and there may be many.
+const MOST_ANSWERS: i64 = 4;
+
+/// What is read of a result.
+const FIELDS: [&str; 15] = [
+    "question_id",
+    "title",
+    "content",
+    "best_answer",
+    "other_answers",
+    "llm_answer",
+    "model",
+    "settings",
+    "prompt_version",
+    "score",
+    "accepted",
+    "scorer",
+    "signals",
+    "confidence",
+    "decided_at",
+];
 
 #[derive(Deserialize)]
 struct StoredAnswer {
@@ -32,6 +56,7 @@ struct StoredAnswer {
     #[serde(flatten)]
     answer: Answer,
     score: Score,
+    accepted: bool,
     scorer: Option<String>,
     signals: Option<BTreeMap<String, f64>>,
     confidence: Option<Confidence>,
@@ -45,56 +70,58 @@ struct StoredId {
 
 impl Stored {
     /// Look-ups in the database of `mongo`, of answers that `rule` may allow.
-    pub fn new(mongo: Mongo, rule: ReuseRule) -> Self {
+    pub fn new(mongo: Mongo, rule: ReuseRule, scorers: Arc<Scorers>) -> Self {
         let answers = mongo.clone();
         let decided = mongo;
         Self {
-            answers: Batcher::new(move |ids| find_answers(answers.clone(), rule.clone(), ids)),
+            answers: Batcher::new(move |ids| find_answers(answers.clone(), rule.ttl, Arc::clone(&scorers), ids)),
             decided: Batcher::new(move |ids| find_decided(decided.clone(), ids)),
         }
     }
 }
 
-async fn find_answers(mongo: Mongo, rule: ReuseRule, questions: Arc<[Id]>) -> HashMap<Id, Vec<Arc<Judged>>> {
-    // Repeats are stored too, as many as there were: the index on question and source passes them over.
-    let oldest = now().as_millisecond() - i64::try_from(rule.ttl.as_millis()).unwrap_or(i64::MAX);
-    let filter = doc! {
-        "question_id": { "$in": texts(&questions) },
-        "source": "llm",
-        "accepted": true,
-        "score": { "$gte": rule.threshold.get() },
-        "decided_at": { "$gte": DateTime::from_millis(oldest) },
+/// The newest answers that were accepted, also those by other scorers than today's; and those that others rejected.
+///
+/// Two questions instead of one with `$or`, for which SecantusDB passes the index over.
+async fn find_answers(
+    mongo: Mongo,
+    ttl: Duration,
+    scorers: Arc<Scorers>,
+    questions: Arc<[Id]>,
+) -> HashMap<Id, Vec<Arc<Judged>>> {
+    let accepted = find(&mongo, ttl, &questions, doc! { "accepted": true });
+    let rejected = async {
+        let today = scorers.today().filter(|_| scorers.has_others(ttl))?;
+        let others = doc! { "accepted": false, "scorer": { "$ne": today.hash() } };
+        Some(find(&mongo, ttl, &questions, others).await)
     };
-    let fields = [
-        "question_id",
-        "title",
-        "content",
-        "best_answer",
-        "other_answers",
-        "llm_answer",
-        "model",
-        "settings",
-        "prompt_version",
-        "score",
-        "scorer",
-        "signals",
-        "confidence",
-        "decided_at",
-    ];
-    let projection: Document = fields.iter().map(|&field| (field.to_owned(), 1.into())).collect();
-    let results: Collection<StoredAnswer> = mongo.database.collection("results");
-    let find = || async {
-        let found = results.find(filter.clone()).projection(projection.clone()).await?;
-        found.try_collect::<Vec<_>>().await
-    };
+    let (accepted, rejected) = tokio::join!(accepted, rejected);
     let mut answers: HashMap<Id, Vec<Arc<Judged>>> = HashMap::new();
-    for found in mongo.until_ok(find).await {
-        answers
-            .entry(found.question_id.clone())
-            .or_default()
-            .push(Arc::new(found.into()));
+    for found in accepted.into_iter().chain(rejected.into_iter().flatten()) {
+        let question_id = found.question_id.clone();
+        answers.entry(question_id).or_default().push(Arc::new(found.into()));
     }
     answers
+}
+
+async fn find(mongo: &Mongo, ttl: Duration, questions: &[Id], verdict: Document) -> Vec<StoredAnswer> {
+    // Repeats are stored too, as many as there were: the index on question and source passes them over.
+    let oldest = now().as_millisecond() - i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+    let mut filter = doc! {
+        "question_id": { "$in": texts(questions) },
+        "source": "llm",
+        "decided_at": { "$gte": DateTime::from_millis(oldest) },
+    };
+    filter.extend(verdict);
+    let projection: Document = FIELDS.iter().map(|&field| (field.to_owned(), 1.into())).collect();
+    let results: Collection<StoredAnswer> = mongo.database.collection("results");
+    let find = || async {
+        let find = results.find(filter.clone()).projection(projection.clone());
+        let newest_first = find.sort(doc! { "decided_at": -1 });
+        let found = newest_first.limit(MOST_ANSWERS * questions.len() as i64).await?;
+        found.try_collect::<Vec<_>>().await
+    };
+    mongo.until_ok(find).await
 }
 
 async fn find_decided(mongo: Mongo, requests: Arc<[Id]>) -> HashMap<Id, bool> {
@@ -117,7 +144,7 @@ impl From<StoredAnswer> for Judged {
             question: stored.question,
             answer: stored.answer,
             score: stored.score,
-            accepted: true,
+            accepted: stored.accepted,
             scorer: stored.scorer,
             signals: stored.signals,
             confidence: stored.confidence,

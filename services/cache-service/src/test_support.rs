@@ -28,3 +28,12 @@ pub fn answer(score: f64) -> Judged {
         decided_at: Timestamp::now() - jiff::SignedDuration::from_secs(60),
     }
 }
+
+/// An artefact with the shipped model, and its hash.
+pub fn artefact() -> (String, String) {
+    let model = include_str!("../../../flink_job/coefficients.json");
+    let model: serde_json::Value = serde_json::from_str(model).unwrap();
+    judge::seal(serde_json::json!({
+        "format": judge::FORMAT, "documents": 0, "idf": {}, "unknown_idf": 5.0, "model": model,
+    }))
+}

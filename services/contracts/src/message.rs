@@ -53,6 +53,12 @@ pub struct Question {
 }
 
 impl Question {
+    /// What is asked, in one text: this is what a scorer is given.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}\n{}", self.title, self.content)
+    }
+
     /// All references, `best_answer` first.
     pub fn references(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.best_answer.as_str()).chain(self.other_answers.iter().map(String::as_str))
@@ -428,4 +434,12 @@ pub enum Confidence {
     Sure,
     /// The score lies where the scorer errs often: a person should look.
     Unsure,
+}
+
+impl Confidence {
+    /// How far to rely on a score.
+    #[must_use]
+    pub fn on(unsure: bool) -> Self {
+        if unsure { Self::Unsure } else { Self::Sure }
+    }
 }

@@ -1,5 +1,7 @@
 //! The signals: everything that the judge notices, by name.
 
+use std::collections::BTreeMap;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 macro_rules! signals {
@@ -119,6 +121,15 @@ impl Signals {
     /// All of them in their order.
     pub fn iter(&self) -> impl Iterator<Item = (Signal, f64)> + '_ {
         Signal::ALL.iter().map(|signal| (*signal, self.get(*signal)))
+    }
+
+    /// As a verdict carries them: to four digits, without those that are 0.
+    pub fn rounded(&self) -> BTreeMap<String, f64> {
+        let rounded = self.iter().map(|(signal, value)| (signal, (value * 1e4).round() / 1e4));
+        let present = rounded.filter(|(_, value)| *value != 0.0);
+        present
+            .map(|(signal, value)| (signal.name().to_owned(), value))
+            .collect()
     }
 }
 

@@ -203,3 +203,67 @@ fn date(timestamp: Timestamp) -> DateTime {
 fn latency_ms(asked_at: Option<Timestamp>, decided_at: Timestamp) -> Option<i64> {
     Some((decided_at.as_millisecond() - asked_at?.as_millisecond()).max(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::{Document, deserialize_from_document, doc, serialize_to_document};
+
+    use super::*;
+
+    fn stored(outcome: Outcome) -> Document {
+        let origin = Origin {
+            topic: "validated_responses".into(),
+            partition: 0,
+            offset: 0,
+        };
+        serialize_to_document(&ResultDocument::new(Received { input: outcome, origin }, "epoch")).unwrap()
+    }
+
+    #[test]
+    fn every_field_of_an_outcome_is_stored() {
+        let verdict = include_str!("../../../contracts/examples/ValidatedResponse/valid/every_field.json");
+        let verdict = stored(Outcome::Validated(serde_json::from_str(verdict).unwrap()));
+        let error = include_str!("../../../contracts/examples/ErrorMessage/valid/every_field.json");
+        let error = stored(Outcome::Error(serde_json::from_str(error).unwrap()));
+        for document in [&verdict, &error] {
+            for field in [
+                "_id",
+                "trace_id",
+                "question_id",
+                "asked_at",
+                "retry_of",
+                "run",
+                "topic",
+                "title",
+                "best_answer",
+            ] {
+                assert!(
+                    document.get(field).is_some_and(|value| value.as_null().is_none()),
+                    "{field}"
+                );
+            }
+            assert_eq!(document.get_array("other_answers").unwrap().len(), 2);
+            assert_eq!(
+                document.get_document("spent").unwrap().get_i64("nanodollars").unwrap(),
+                420_000
+            );
+        }
+        assert_eq!(
+            verdict.get_document("signals").unwrap().get_f64("cosine").unwrap(),
+            0.64
+        );
+        assert_eq!(verdict.get_str("confidence").unwrap(), "unsure");
+        assert!(verdict.get_str("settings").is_ok() && verdict.get_str("scorer").is_ok());
+        for document in [verdict, error] {
+            let line = document.get_array("history").unwrap()[0].as_document().unwrap();
+            assert!(line.get_str("scorer").is_ok());
+        }
+    }
+
+    #[test]
+    fn what_0_1_0_stored_is_counted() {
+        let stored = doc! { "verdict": "accepted", "source": "llm", "score": 0.7, "attempts": 1_i64, "latency_ms": 5_i64, "usage": null };
+        let facts: Facts = deserialize_from_document(stored).unwrap();
+        assert_eq!(facts.confidence, None);
+    }
+}
