@@ -11,7 +11,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,9 +59,8 @@ def calibrate(config: Config, labels: list[Label] | None, target: float) -> dict
 
 def _calibration(worked: Worked, model: Mapping[str, Any], scorer: str) -> dict[str, Any]:
     """What MongoDB keeps: a model, which is today's but for the last step, and where it comes from."""
-    before = model["calibration"]
-    step = worked.refit.step.after(before["slope"], before["intercept"]) if worked.refit.better else None
-    new = {**model, "calibration": asdict(step)} if step else dict(model)
+    changed = {"calibration": worked.refit.step.after(model["calibration"])} if worked.refit.better else {}
+    new = {**model, **changed}
     digest = hashlib.sha256(json.dumps(new, sort_keys=True).encode()).hexdigest()
     return {
         "_id": digest[:16],

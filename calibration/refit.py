@@ -1,6 +1,6 @@
 """The last step of the score anew, from labels: a slope and an intercept on its logit, where that is really better."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,9 +39,12 @@ class Step:
         """The scores after this step."""
         return np.asarray(expit(self.slope * logit(np.clip(scores, 1e-9, 1 - 1e-9)) + self.intercept))
 
-    def after(self, slope: float, intercept: float) -> "Step":
-        """Both steps as one: first that of `slope` and `intercept`, which an artefact has already, then this."""
-        return Step(self.slope * slope, self.slope * intercept + self.intercept)
+    def after(self, calibration: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+        """Both steps as one: first an artefact's, whose two numbers slide with the reference's length, then this."""
+        return {
+            "slope": [self.slope * slope for slope in calibration["slope"]],
+            "intercept": [self.slope * intercept + self.intercept for intercept in calibration["intercept"]],
+        }
 
 
 @dataclass(frozen=True)

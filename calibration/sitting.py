@@ -1,6 +1,7 @@
 """A person at a terminal says of one answer after the other whether a person would accept it."""
 
 import os
+import re
 import sys
 import termios
 import tty
@@ -18,6 +19,8 @@ from calibration.cases import Case, Chosen
 from calibration.texts import visible
 
 KEYS = "y yes · n no · s skip · u undo · q stop"
+# What a terminal sends for arrows, function keys and the like.
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)
 WORDS = {True: "Yes", False: "No"}
 
 
@@ -107,7 +110,7 @@ class Sitting:
 def keys_of(file: IO[str]) -> Iterator[Iterator[str]]:
     """The keys that are pressed, one by one; of what is no terminal, its letters.
 
-    What begins with Escape, such as an arrow, is no key of ours.
+    What begins with Escape, such as an arrow, is none of ours.
     """
     if not file.isatty():
         yield (letter for line in file for letter in line if not letter.isspace())
@@ -123,8 +126,7 @@ def keys_of(file: IO[str]) -> Iterator[Iterator[str]]:
 
 def _pressed(descriptor: int) -> Iterator[str]:
     while read := os.read(descriptor, 64).decode(errors="ignore"):
-        if not read.startswith("\x1b"):
-            yield from read
+        yield from ESCAPES.sub("", read)
 
 
 def sit(cases: Sequence[Case], chosen: Chosen, seed: int, labels: Labels, console: Console) -> None:

@@ -44,9 +44,9 @@ def show(explained: Part, threshold: float, console: Console) -> None:
         console.print("No stack answers: this is the shipped model, with no more than the shipped word frequencies.")
     if explained["question"].strip():
         console.print(Text("Question   ", "bold") + Text(visible(explained["question"].strip())))
-    console.print(Text(verdict(explained, threshold), "bold"))
+    console.print(Text(verdict(explained, threshold), "bold"), soft_wrap=True)
     if sentence := held_back_by(explanation):
-        console.print(Text(sentence))
+        console.print(Text(sentence), soft_wrap=True)
     console.print(_texts(explained), _legend(), sep="\n")
     console.print(_signals(explanation["signals"]))
 

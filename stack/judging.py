@@ -96,10 +96,7 @@ def apply_calibration(runtime: Runtime, settings: Settings, arguments: argparse.
         if before == after:
             console.print("The scorer stays as it is: nothing is to be changed.")
         else:
-            changes = [
-                (name, before["calibration"][name], after["calibration"][name]) for name in ("slope", "intercept")
-            ]
-            _print_rows([(name, f"{old:.4f} → {new:.4f}") for name, old, new in changes])
+            _print_rows([(name, _change(before, after, name)) for name in ("slope", "intercept")])
             store.reset() if resets else store.apply(calibration["_id"])
             run_once(runtime, "flink-submit")
             console.print(f"Later verdicts name the scorer {store.newest_scorer()}.")
@@ -111,6 +108,13 @@ def _print_threshold(settings: Settings, recommended: float | None) -> None:
     if recommended is not None and recommended != today:
         command = f"make down && SCORE_THRESHOLD={recommended:g} make up"
         console.print(f"The threshold is a setting, {today:g} today: {command}", soft_wrap=True)
+
+
+def _change(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str:
+    """Of the last step, with short and with long references."""
+    old, new = (model["calibration"][name] for model in (before, after))
+    ends = zip(("short", "long"), old, new, strict=True)
+    return ", ".join(f"{one:.3f} → {other:.3f} ({end} references)" for end, one, other in ends)
 
 
 def _print_rows(rows: list[tuple[str, str]]) -> None:

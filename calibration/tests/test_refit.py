@@ -1,11 +1,16 @@
 """The last step anew."""
 
+import json
+
 import numpy as np
 import pytest
+from cotejo_native import Scorer
 from scipy.special import expit, logit
 
 from calibration.figures import Floats, Sample
 from calibration.refit import FEWEST, Step, fit, refit
+from flink_job.fit_scorer import fit as fit_artefact
+from flink_job.fit_scorer import shipped_model
 
 
 def draw(labels: int, seed: int, off: Step | None = None, kinds: tuple[float, float] = (1.5, 3.0)) -> Sample:
@@ -68,8 +73,8 @@ def test_a_step_keeps_every_order() -> None:
 def test_two_steps_as_one_do_the_same() -> None:
     raw = np.linspace(0.001, 0.999, 50)
     first, second = Step(0.8, 0.5), Step(1.3, -1.0)
-    both = second.after(first.slope, first.intercept)
-    assert np.allclose(both(raw), second(first(raw)))
+    both = second.after({"slope": [first.slope], "intercept": [first.intercept]})
+    assert np.allclose(Step(both["slope"][0], both["intercept"][0])(raw), second(first(raw)))
 
 
 def test_answers_to_one_question_are_never_on_both_sides_of_a_split() -> None:
@@ -93,3 +98,15 @@ def test_scores_of_zero_and_one_are_no_trouble() -> None:
     certain: Floats = np.array([0.0, 1.0] * 30)
     found = refit(Sample(certain, certain > 0, [str(i) for i in range(60)], np.ones(60, bool)))
     assert np.isfinite(found.step(certain)).all()
+
+
+def test_the_module_applies_a_new_last_step_as_it_was_fitted_whatever_the_references_length() -> None:
+    artefact = json.loads(fit_artefact([], shipped_model()).text)
+    step = Step(0.6, -0.4)
+    changed = {**artefact["model"], "calibration": step.after(artefact["model"]["calibration"])}
+    old, new = (Scorer(fit_artefact([], model).text) for model in (artefact["model"], changed))
+    words = [f"word{number}" for number in range(60)]
+    for length in (1, 4, 9, 17, 60):
+        reference = " ".join(words[:length])
+        case = ("Why is the sky blue?", [reference], "It is word0 and word3, or so they say.")
+        assert new.score(*case) == pytest.approx(float(step(np.array([old.score(*case)]))[0]), abs=1e-6)

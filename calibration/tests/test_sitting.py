@@ -1,6 +1,9 @@
 """A sitting: keys in, labels out, and nothing shown too early."""
 
 import io
+import os
+import pty
+import termios
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -147,3 +150,16 @@ def test_texts_cannot_steer_the_terminal() -> None:
 def test_keys_are_read_from_a_pipe() -> None:
     with keys_of(io.StringIO("y\nn s\n")) as keys:
         assert list(keys) == ["y", "n", "s"]
+
+
+def test_at_a_terminal_one_key_is_enough_arrows_are_none_and_it_is_left_as_it_was() -> None:
+    here, there = pty.openpty()
+    with os.fdopen(there, "r") as file:
+        before = termios.tcgetattr(there)
+        with keys_of(file) as keys:
+            os.write(here, b"y")
+            assert next(keys) == "y"
+            os.write(here, b"\x1b[A\x1bOSn")
+            assert next(keys) == "n"
+        assert termios.tcgetattr(there) == before
+    os.close(here)
