@@ -145,14 +145,22 @@ def test_the_largest_question_has_an_outcome_even_if_its_texts_grow_sixfold_as_j
 
 
 def test_an_answer_that_is_too_large_is_an_error_outcome_or_from_the_topic_a_dead_letter(probe: Probe) -> None:
-    long = "x" * 300 * KIB
-    # The simulated model answers with its reference.
-    request = message("llm_requests", best_answer=long, question_id="passes at once")
-    probe.write("llm_requests", encoded(request))
-    assert probe.outcomes([request["message_id"]])[request["message_id"]]["error"]["type"] == "answer_too_large"
-    response = message("llm_responses", llm_answer=long)
+    # The simulated model makes a sentence of some of these, which is more than the largest answer.
+    largest = "x" * 256 * KIB
+    requests = [message("llm_requests", best_answer=largest, question_id=f"large {n}") for n in range(8)]
+    probe.write("llm_requests", *map(encoded, requests))
+    outcomes = probe.outcomes([request["message_id"] for request in requests]).values()
+    assert "answer_too_large" in {outcome["error"]["type"] for outcome in outcomes if outcome["error"]}
+    response = message("llm_responses", llm_answer=largest + "x")
     [letter] = dead_letters(probe, probe.write("llm_responses", encoded(response)))
     assert letter.headers["reason"].startswith("too_large")
+
+
+def test_references_that_are_too_large_are_a_dead_letter_wherever_they_come(probe: Probe) -> None:
+    for topic in ("questions_in", "llm_requests", "llm_responses"):
+        large = message(topic, best_answer="x" * 128 * KIB, other_answers=["y" * 129 * KIB])
+        [letter] = dead_letters(probe, probe.write(topic, encoded(large)))
+        assert letter.headers["reason"].startswith("too_large: best_answer with other_answers"), topic
 
 
 def test_any_two_texts_have_a_score(probe: Probe) -> None:

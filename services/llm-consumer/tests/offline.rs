@@ -95,7 +95,8 @@ fn long() -> Vec<Question> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/sample_questions.csv");
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_path(path).unwrap();
     let rows = rows.records().map(Result::unwrap);
-    rows.map(|row| question(&row[1], &row[3].replace("\\n", "\n"))).collect()
+    rows.map(|row| question(&row[1], &row[3].replace("\\n", "\n")))
+        .collect()
 }
 
 /// Names, dates, numbers, a few words.
@@ -108,7 +109,10 @@ fn short() -> Vec<Question> {
         ("What is the capital of Australia?", "Canberra"),
         ("Which gas do plants take in?", "Carbon dioxide."),
         ("Who wrote One Hundred Years of Solitude?", "Gabriel García Márquez"),
-        ("Why is the sky blue?", "Because air scatters blue light more than red light."),
+        (
+            "Why is the sky blue?",
+            "Because air scatters blue light more than red light.",
+        ),
     ]
     .map(|(title, answer)| question(title, answer))
     .to_vec()
@@ -143,9 +147,6 @@ async fn first_passes(questions: &[Question], times: usize) -> ([usize; 4], usiz
             for attempt in (1..=3).rev() {
                 let answer = answer(&model, &format!("{number}/{time}"), attempt, question).await;
                 let score = score(&scorer, question, &answer);
-                if std::env::var_os("SHOW").is_some() {
-                    eprintln!("@ {score:.3} {attempt} {} => {answer}", question.best_answer.replace('\n'," "));
-                }
                 unclear += usize::from(CLEAR.contains(&score));
                 if score >= THRESHOLD {
                     first = attempt as usize - 1;
@@ -162,12 +163,15 @@ async fn seventy_of_a_hundred_pass_at_once_twenty_later_and_ten_never() {
     for (questions, times) in [(long(), 12), (short(), 500), (spanish(), 2000)] {
         let (passes, unclear) = first_passes(&questions, times).await;
         let asked: usize = passes.iter().sum();
-        println!("{passes:?} {unclear}");
         for (counted, expected) in passes.into_iter().zip([0.7, 0.1, 0.1, 0.1]) {
             let share = counted as f64 / asked as f64;
             assert!((share - expected).abs() < 0.025, "{passes:?}");
         }
-        assert!(unclear * 50 < asked * 3, "{unclear} of {} scores are no clear verdict", asked * 3);
+        assert!(
+            unclear * 50 < asked * 3,
+            "{unclear} of {} scores are no clear verdict",
+            asked * 3
+        );
     }
 }
 

@@ -2,13 +2,30 @@
 
 /// Openings of an answer in other words.
 pub const OPENINGS: Pair = Pair {
-    english: &["In short: ", "Basically, ", "As far as I know, ", "Good question. ", "Well, "],
-    spanish: &["En pocas palabras: ", "Básicamente, ", "Hasta donde sé, ", "Buena pregunta. ", "Bueno, "],
+    english: &[
+        "In short: ",
+        "Basically, ",
+        "As far as I know, ",
+        "Good question. ",
+        "Well, ",
+    ],
+    spanish: &[
+        "En pocas palabras: ",
+        "Básicamente, ",
+        "Hasta donde sé, ",
+        "Buena pregunta. ",
+        "Bueno, ",
+    ],
 };
 
 /// What makes a sentence of an answer that is a name, a number or a few words; `{}` is the answer.
 pub const SENTENCES: Pair = Pair {
-    english: &["It is {}.", "The answer is {}.", "That would be {}.", "{}, as far as I know."],
+    english: &[
+        "It is {}.",
+        "The answer is {}.",
+        "That would be {}.",
+        "{}, as far as I know.",
+    ],
     spanish: &["Es {}.", "La respuesta es {}.", "Sería {}.", "{}, hasta donde sé."],
 };
 
@@ -63,6 +80,12 @@ pub const OFF_TOPIC: Pair = Pair {
         "Casi todas las guitarras tienen seis cuerdas, afinadas de la más grave a la más aguda.",
         "Para quitar la cal de un hervidor, hierva vinagre con agua, espere una hora y enjuague.",
     ],
+};
+
+/// How a statement is denied that has no verb known here.
+pub const DENIALS: Pair = Pair {
+    english: &["It is not true that"],
+    spanish: &["No es verdad que"],
 };
 
 /// Words that may stand for one another; the simulated model replaces the first by the second.

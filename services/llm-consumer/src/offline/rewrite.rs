@@ -4,7 +4,7 @@ use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::phrases::{EVASIONS, OFF_TOPIC, OPENINGS, REFUSALS, SENTENCES, SYNONYMS};
+use super::phrases::{DENIALS, EVASIONS, OFF_TOPIC, OPENINGS, REFUSALS, SENTENCES, SYNONYMS};
 
 /// A reference of up to so many words is a name or a number: it is said whole or not at all.
 const SHORT_WORDS: usize = 12;
@@ -21,7 +21,11 @@ pub fn right(reference: &str, rng: &mut ChaCha8Rng) -> String {
     if count(reference) <= SHORT_WORDS {
         let sentence = pick(SENTENCES.like(reference), rng);
         let bare = reference.trim_end_matches(['.', '!', ' ']);
-        return if rng.random() { reference.to_owned() } else { sentence.replace("{}", bare) };
+        return if rng.random() {
+            reference.to_owned()
+        } else {
+            sentence.replace("{}", bare)
+        };
     }
     let mut sentences = sentences(reference);
     if sentences.len() > 2 {
@@ -29,7 +33,11 @@ pub fn right(reference: &str, rng: &mut ChaCha8Rng) -> String {
         sentences[1..].shuffle(rng);
     }
     let mut synonyms = count(reference) / WORDS_A_SYNONYM;
-    let mut answer = String::from(if rng.random() { pick(OPENINGS.like(reference), rng) } else { "" });
+    let mut answer = String::from(if rng.random() {
+        pick(OPENINGS.like(reference), rng)
+    } else {
+        ""
+    });
     for word in sentences.iter().flat_map(|sentence| sentence.split_whitespace()) {
         let other = SYNONYMS.iter().find(|(from, _)| *from == word).map(|(_, to)| *to);
         let replaced = other.filter(|_| synonyms > 0 && rng.random());
@@ -64,13 +72,22 @@ fn off_topic(reference: &str, rng: &mut ChaCha8Rng) -> String {
     let first = rng.random_range(0..answers.len());
     let (before, from) = answers.split_at(first);
     let shares = |answer: &&&str| shared_words(answer, reference);
-    from.iter().chain(before).min_by_key(shares).copied().unwrap_or_default().to_owned()
+    from.iter()
+        .chain(before)
+        .min_by_key(shares)
+        .copied()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn shared_words(answer: &str, reference: &str) -> usize {
     let is_long = |word: &&str| word.len() > 4;
     let words: Vec<_> = reference.split_whitespace().map(bare_word).filter(is_long).collect();
-    answer.split_whitespace().map(bare_word).filter(|word| is_long(word) && words.contains(word)).count()
+    answer
+        .split_whitespace()
+        .map(bare_word)
+        .filter(|word| is_long(word) && words.contains(word))
+        .count()
 }
 
 /// The reference with a mistake that few words tell: another number, or a negation.
@@ -86,12 +103,19 @@ fn other_number(reference: &str, rng: &mut ChaCha8Rng) -> Option<String> {
         .map(|(at, _)| at)
         .collect();
     let &start = starts.choose(rng)?;
-    let end = reference[start..].find(|c: char| !c.is_ascii_digit()).map_or(reference.len(), |length| start + length);
+    let end = reference[start..]
+        .find(|c: char| !c.is_ascii_digit())
+        .map_or(reference.len(), |length| start + length);
     // The last digit but a zero moves, so that the number stays one of its kind.
-    let mut digits = reference[start..end].as_bytes().to_vec();
+    let mut digits = reference.as_bytes()[start..end].to_vec();
     let at = digits.iter().rposition(|&digit| digit != b'0').unwrap_or(0);
     digits[at] = b'1' + (digits[at] - b'0' + rng.random_range(0..7)) % 9;
-    Some(format!("{}{}{}", &reference[..start], String::from_utf8_lossy(&digits), &reference[end..]))
+    Some(format!(
+        "{}{}{}",
+        &reference[..start],
+        String::from_utf8_lossy(&digits),
+        &reference[end..]
+    ))
 }
 
 /// The reference with its first statement negated.
@@ -106,8 +130,7 @@ fn negated(reference: &str) -> String {
     } else if let Some(at) = words.iter().position(|word| BEFORE.contains(word)) {
         words.insert(at, "no");
     } else {
-        let denial = if std::ptr::eq(REFUSALS.like(reference), REFUSALS.spanish) { "No es verdad que" } else { "It is not" };
-        words.insert(0, denial);
+        words.insert(0, DENIALS.like(reference)[0]);
     }
     words.join(" ")
 }
@@ -123,7 +146,10 @@ fn sentences(text: &str) -> Vec<&str> {
                 .collect();
             ends.push(line.len());
             let starts = std::iter::once(0).chain(ends.clone());
-            starts.zip(ends).map(|(start, end)| line[start..end].trim()).collect::<Vec<_>>()
+            starts
+                .zip(ends)
+                .map(|(start, end)| line[start..end].trim())
+                .collect::<Vec<_>>()
         })
         .filter(|sentence| !sentence.is_empty())
         .collect()
