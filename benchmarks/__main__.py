@@ -32,7 +32,7 @@ def main() -> None:
 
 def _usual(corpus: Path) -> dict[str, Figures]:
     figures: dict[str, Figures] = {}
-    with Stack(env={"QUESTIONS_FILE": str(corpus)}) as stack:
+    with Stack(env={"QUESTIONS_FILE": str(corpus), "OFFLINE_TRAPS": "0"}) as stack:
         _warm_up(stack)
         first = questions(stack, seed=1)
         figures["distinct questions"] = _said("distinct questions", burst(stack, first))
@@ -52,7 +52,7 @@ def _usual(corpus: Path) -> dict[str, Figures]:
 
 
 def _failing(corpus: Path) -> dict[str, Figures]:
-    with Stack(env={"QUESTIONS_FILE": str(corpus), "OFFLINE_MIX": "0/0/100"}) as stack:
+    with Stack(env={"QUESTIONS_FILE": str(corpus), "OFFLINE_MIX": "0/0/100", "OFFLINE_TRAPS": "0"}) as stack:
         _warm_up(stack)
         name = "every answer fails"
         figures = _said(name, burst(stack, questions(stack, seed=5), total=QUESTIONS // 2))
