@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic import \
-	metrics-rebuild explain label calibrate apply-calibration test test-unit test-e2e test-compose lint contracts lock bench bench-compare
+	metrics-rebuild explain label calibrate apply-calibration test test-unit test-e2e test-compose lint contracts lock fit bench bench-compare
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
 test test-unit bench: export RUNTIME = native
@@ -106,6 +106,9 @@ lint: development ## Check style, types and likely mistakes
 
 contracts: ## Generate contracts/ and ARCHITECTURE's diagram from the Rust types
 	cargo run --release --locked --bin contracts
+
+fit: development setup ## Fit the judge anew and print how well it does: DATA=folder with the judged answers
+	$(VENV)/python -m calibration.fit '$(or $(DATA),$(error which data? make fit DATA=folder))'
 
 lock: development ## Choose the versions of every requirements.txt anew
 	$(COMPILE) --upgrade --custom-compile-command 'make lock' requirements.in --output-file requirements.txt

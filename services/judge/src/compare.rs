@@ -1,24 +1,22 @@
 //! An answer beside one reference: the value of every signal.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::likeness::{MISSPELT, SHORTEST, likeness, may_be_like};
 use crate::opposites;
 use crate::profile::{Profile, share};
+use crate::question::Asked;
 use crate::signal::{Signal, Signals};
+use crate::spelling::spell;
 use crate::stems::{Stem, Stems};
 
 /// A text of people has at least this share of function words.
-const NATURAL_FUNCTION_SHARE: f64 = 0.35;
+const NATURAL_FUNCTION_SHARE: f64 = 0.2;
 /// A text of people repeats up to this share of its content words.
 const NATURAL_REPETITION: f64 = 0.35;
-/// At most so many missing words are compared letter by letter with at most so many of the answer.
-const MISSING_COMPARED: usize = 64;
-const ADDED_COMPARED: usize = 512;
 /// Longer references are not looked for word for word, only pair by pair.
 const LONGEST_SOUGHT: usize = 64;
-/// How many of the answer's new words are its beginning.
-const BEGINNING: usize = 12;
+/// Of an answer of so many words nothing is expected word for word.
+const LONG_ANSWER: f64 = 60.0;
 
 /// Which words of the reference the answer has to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,25 +54,28 @@ pub struct Answer<'t> {
     pub profile: Profile<'t>,
     /// Its neighbouring content words.
     pairs: FxHashSet<(u32, u32)>,
-    /// The neighbours on both sides of each content word, and those with the word; a sentence's end is a neighbour, too.
-    frames: FxHashSet<(u32, u32)>,
+    /// What stands between two neighbours, and all three; a sentence's end is a neighbour, too.
+    frames: FxHashMap<(u32, u32), u32>,
     framed: FxHashSet<(u32, u32, u32)>,
-    /// The question asks for a number.
-    number_asked: bool,
+    /// What the question asks for.
+    asked: Asked,
 }
 
 impl<'t> Answer<'t> {
     /// Prepares an answer to be compared.
-    pub fn new(profile: Profile<'t>, number_asked: bool) -> Self {
-        let pairs = profile.content.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    pub fn new(profile: Profile<'t>, asked: Asked) -> Self {
+        let pairs = profile.pairs().collect();
         let framed: FxHashSet<_> = profile.framed().collect();
-        let frames = framed.iter().map(|(left, _, right)| (*left, *right)).collect();
+        let frames = profile
+            .framed()
+            .map(|(left, middle, right)| ((left, right), middle))
+            .collect();
         Self {
             profile,
             pairs,
             frames,
             framed,
-            number_asked,
+            asked,
         }
     }
 }
@@ -85,8 +86,8 @@ pub fn compare(answer: &Answer<'_>, reference: &Profile<'_>, stems: &mut Stems<'
     let mut signals = Signals::NONE;
     if reference.ids.is_empty() {
         if reference.text.source.trim() != answer.profile.text.source.trim() {
-            use Signal::{Astray, Beyond, Scattered, Uncovered, Unlike, Unshared};
-            for signal in [Uncovered, Unshared, Unlike, Beyond, Scattered, Astray] {
+            use Signal::{Beyond, Scattered, Uncovered, Unlike, Unshared};
+            for signal in [Uncovered, Unshared, Unlike, Beyond, Scattered] {
                 signals.set(signal, 1.0);
             }
         }
@@ -102,8 +103,7 @@ pub fn compare(answer: &Answer<'_>, reference: &Profile<'_>, stems: &mut Stems<'
         signals,
     };
     comparison.coverage();
-    comparison.beginning();
-    comparison.sentences();
+    comparison.cosine();
     comparison.order();
     comparison.names();
     comparison.numbers();
@@ -111,50 +111,6 @@ pub fn compare(answer: &Answer<'_>, reference: &Profile<'_>, stems: &mut Stems<'
     comparison.stance();
     comparison.shape();
     (comparison.signals, relevant)
-}
-
-/// Finds the answer's most similar word to each missing one.
-fn spell(answer: &Answer<'_>, reference: &Profile<'_>, relevant: Relevant, stems: &mut Stems<'_>) {
-    let missing =
-        |id: &&u32| relevant.includes(stems.get(**id)) && !stems.get(**id).answer.any() && !stems.get(**id).number();
-    let missing: Vec<u32> = reference
-        .distinct
-        .iter()
-        .filter(missing)
-        .take(MISSING_COMPARED)
-        .copied()
-        .collect();
-    if missing.is_empty() {
-        return;
-    }
-    let added =
-        |id: &&u32| !stems.get(**id).reference.any() && !stems.get(**id).number() && relevant.includes(stems.get(**id));
-    let added: Vec<u32> = answer
-        .profile
-        .distinct
-        .iter()
-        .filter(added)
-        .take(ADDED_COMPARED)
-        .copied()
-        .collect();
-    for id in missing {
-        let stem = *stems.get(id);
-        let mut best = (0.0, None);
-        for other in &added {
-            let candidate = stems.get(*other);
-            if may_be_like(stem.letters(), candidate.letters()) {
-                let likeness = likeness(stem.text, candidate.text);
-                if likeness > best.0 {
-                    best = (likeness, Some(*other));
-                }
-            }
-        }
-        let (likeness, Some(other)) = best else { continue };
-        let misspelt = likeness >= MISSPELT && stem.text.len().min(stems.get(other).text.len()) >= SHORTEST;
-        stems.all[id as usize].likeness = likeness;
-        stems.all[id as usize].misspelt = misspelt;
-        stems.all[other as usize].misspelt |= misspelt;
-    }
 }
 
 struct Comparison<'c, 't> {
@@ -194,7 +150,6 @@ impl<'c, 't> Comparison<'c, 't> {
             .map(|stem| stem.idf * if has(stem) { 1.0 } else { stem.likeness })
             .sum();
         self.signals.set(Signal::Uncovered, 1.0 - share(covered, wanted, 1.0));
-        self.signals.set(Signal::Thin, 1.0 - 3.0 * share(covered, wanted, 0.0));
         self.signals.set(Signal::Unlike, 1.0 - share(like, wanted, 1.0));
         let content = || self.stems(&self.reference.distinct).filter(|stem| !stem.function);
         let shared = share(
@@ -203,16 +158,31 @@ impl<'c, 't> Comparison<'c, 't> {
             1.0 - self.signals.get(Signal::Uncovered),
         );
         self.signals.set(Signal::Unshared, 1.0 - shared);
-        let asked = || {
+        let given = || {
             self.stems(&self.reference.distinct)
                 .filter(|stem| stem.asked && !stem.function)
         };
-        let unasked = share(mass(asked().filter(|stem| !has(stem))), mass(asked()), 0.0);
+        let unasked = share(mass(given().filter(|stem| !has(stem))), mass(given()), 0.0);
         self.signals.set(Signal::Unasked, unasked);
+        let asked = self.answer.asked;
+        let explains = asked.explanation || asked.polar && self.reference.opening.is_none();
+        let part = if explains {
+            1.5 - 3.0 * share(covered, wanted, 0.0)
+        } else {
+            0.0
+        };
+        self.signals.set(Signal::Incomplete, part);
+        let content = || self.stems(&self.given.distinct).filter(|stem| !stem.function);
+        let related = mass(content().filter(|stem| stem.reference.any() || stem.asked || stem.misspelt));
+        self.signals
+            .set(Signal::Unrelated, 1.0 - 4.0 * share(related, mass(content()), 1.0));
         let offered = mass(self.offered());
         let backed = mass(self.offered().filter(|stem| stem.reference.any() || stem.misspelt));
         self.signals.set(Signal::Beyond, 1.0 - share(backed, offered, 0.0));
-        self.signals.set(Signal::Echo, f64::from(offered == 0.0));
+    }
+
+    /// TF-IDF as it was the score before: kept to be seen.
+    fn cosine(&mut self) {
         let dot = |weights: fn(&Stem<'_>) -> f64| -> f64 {
             self.stems(&self.reference.distinct)
                 .chain(self.stems(&self.given.distinct).filter(|stem| !stem.reference.any()))
@@ -225,96 +195,46 @@ impl<'c, 't> Comparison<'c, 't> {
         self.signals.set(Signal::Cosine, share(both, lengths, 0.0));
     }
 
-    /// What comes first: in a good answer the matter itself.
-    fn beginning(&mut self) {
-        let early = |profile: &'c Profile<'t>| -> f64 {
-            let mut seen = Vec::with_capacity(BEGINNING);
-            for id in profile
-                .content
-                .iter()
-                .filter(|id| self.relevant.includes(self.stems.get(**id)))
-                .take(BEGINNING)
-            {
-                let stem = self.stems.get(*id);
-                if (stem.reference.any() || stem.misspelt) && !seen.contains(id) {
-                    seen.push(*id);
-                }
-            }
-            mass(seen.iter().map(|id| self.stems.get(*id)))
-        };
-        let (own, given) = (early(self.reference), early(self.given));
-        self.signals.set(Signal::Late, share(own - given, own, 0.0));
-        let mut first = self
-            .given
-            .content
-            .iter()
-            .map(|id| self.stems.get(*id))
-            .filter(|stem| self.relevant.includes(stem))
-            .take(3);
-        self.signals.set(
-            Signal::Astray,
-            f64::from(!first.any(|stem| stem.reference.any() || stem.misspelt)),
-        );
-    }
-
-    /// The best single sentence of a text, as a share of the reference's words that count.
-    fn sentences(&mut self) {
-        let best = |profile: &Profile<'t>| -> f64 {
-            let mut seen = FxHashSet::default();
-            let (mut best, mut sum, mut sentence) = (0.0_f64, 0.0, 0);
-            for (word, id) in profile.text.words.iter().zip(&profile.ids) {
-                if word.sentence != sentence {
-                    (sum, sentence) = (0.0, word.sentence);
-                    seen.clear();
-                }
-                let stem = self.stems.get(*id);
-                if stem.reference.any() && self.relevant.includes(stem) && seen.insert(*id) {
-                    sum += stem.idf;
-                    best = best.max(sum);
-                }
-            }
-            best
-        };
-        let (own, given) = (best(self.reference), best(self.given));
-        self.signals.set(Signal::Dispersed, share(own - given, own, 0.0));
-    }
-
     fn order(&mut self) {
-        let sought = self.reference.content.as_slice();
-        let pairs = sought.windows(2).map(|pair| (pair[0], pair[1]));
+        let (sought, within) = match self.relevant {
+            Relevant::Any => (&self.reference.ids, &self.given.ids),
+            _ => (&self.reference.content, &self.given.content),
+        };
+        // A sentence's end parts its neighbours: the order of sentences is free.
+        let pairs = self.reference.pairs();
         let kept = pairs.clone().filter(|pair| self.answer.pairs.contains(pair)).count();
-        let all = sought.len().saturating_sub(1) as f64;
-        let parted = 1.0
-            - share(
-                kept as f64,
-                all,
-                f64::from(sought.first().is_some_and(|id| self.stems.get(*id).answer.any())),
-            );
+        let first = sought.first().is_some_and(|id| self.stems.get(*id).answer.any());
+        let parted = 1.0 - share(kept as f64, pairs.clone().count() as f64, f64::from(first));
         let contained = parted == 0.0
-            && (sought.len() > LONGEST_SOUGHT
-                || self
-                    .given
-                    .content
-                    .windows(sought.len().max(1))
-                    .any(|window| window == sought));
+            && (sought.len() > LONGEST_SOUGHT || within.windows(sought.len().max(1)).any(|window| window == sought));
         let (mut turned, mut both) = (0.0, 0.0);
         for (left, right) in pairs.filter(|(left, right)| left != right) {
-            let (left, right) = (self.stems.get(left), self.stems.get(right));
-            if left.answer.any() && right.answer.any() {
+            let (left, right) = (self.stems.get(left).answer, self.stems.get(right).answer);
+            if left.any() && right.any() {
                 both += 1.0;
-                turned +=
-                    f64::from(right.answer.last < left.answer.first && left.reference.last < right.reference.first);
+                turned += f64::from(right.last < left.first);
             }
         }
-        let (frames, framed) = (&self.answer.frames, &self.answer.framed);
         let substituted = self
             .reference
             .framed()
-            .filter(|triple| frames.contains(&(triple.0, triple.2)) && !framed.contains(triple));
-        self.signals.set(Signal::Substituted, substituted.count() as f64 / 2.0);
-        self.signals.set(Signal::Parted, parted);
+            .filter(|triple| self.substitutes(*triple))
+            .count();
+        self.signals.set(Signal::Substituted, substituted as f64 / 2.0);
         self.signals.set(Signal::Scattered, f64::from(!contained));
+        let brevity = 1.0 - (1.0 + self.given.ids.len() as f64).ln() / LONG_ANSWER.ln();
+        self.signals.set(Signal::Curt, if contained { 0.0 } else { brevity });
         self.signals.set(Signal::Reversed, share(turned, both, 0.0));
+    }
+
+    /// Whether the answer has something else between the same neighbours that says something else: a synonym does not.
+    fn substitutes(&self, (left, middle, right): (u32, u32, u32)) -> bool {
+        let Some(other) = self.answer.frames.get(&(left, right)).filter(|other| **other != middle) else {
+            return false;
+        };
+        let (wanted, other) = (self.stems.get(middle), self.stems.get(*other));
+        let special = wanted.reference_number || wanted.reference_name || other.answer_number || other.answer_name;
+        !self.answer.framed.contains(&(left, middle, right)) && (special || other.reference.any())
     }
 
     fn names(&mut self) {
@@ -347,7 +267,7 @@ impl<'c, 't> Comparison<'c, 't> {
             .set(Signal::NumbersReplaced, f64::from(missing > 0.0 && others));
         self.signals.set(
             Signal::NumbersAsked,
-            if self.answer.number_asked { missing } else { 0.0 },
+            if self.answer.asked.number { missing } else { 0.0 },
         );
     }
 
@@ -383,8 +303,6 @@ impl<'c, 't> Comparison<'c, 't> {
         self.signals.set(Signal::Clash, clash);
         self.signals
             .set(Signal::Refusal, self.given.refuses - self.reference.refuses);
-        self.signals
-            .set(Signal::Certain, f64::from(self.reference.hedges && !self.given.hedges));
         self.signals.set(
             Signal::Uncertain,
             f64::from(self.given.hedges && !self.reference.hedges),
@@ -402,9 +320,8 @@ impl<'c, 't> Comparison<'c, 't> {
                 0.0
             },
         );
-        self.signals.set(Signal::Short, 1.0 - given / own);
-        let piece = (1.0 - self.signals.get(Signal::Beyond)) * (1.0 - 2.0 * given / own);
-        self.signals.set(Signal::Fragment, piece);
+        let unfinished = self.reference.finished && !self.given.finished;
+        self.signals.set(Signal::Unfinished, f64::from(unfinished));
         let natural = if given >= 12.0 && given > 2.0 * own {
             NATURAL_FUNCTION_SHARE
         } else {

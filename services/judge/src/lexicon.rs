@@ -31,6 +31,10 @@ pub struct Entry {
     pub hedges: bool,
     /// Asks for a number.
     pub counts: bool,
+    /// Asks for an explanation or for advice.
+    pub explains: bool,
+    /// Says who speaks: a refusal comes from them.
+    pub first_person: bool,
     /// The form under which it is compared, if it is another.
     pub canonical: Option<&'static str>,
     /// Its value, if it is a number word.
@@ -85,6 +89,8 @@ static LEXICON: LazyLock<FxHashMap<&'static str, Entry>> = LazyLock::new(|| {
             entry.counts = true;
         },
     );
+    mark(EXPLAINING, |entry| entry.explains = true);
+    mark("i we yo", |entry| entry.first_person = true);
     for line in CANONICAL.lines() {
         let mut words = line.split_whitespace();
         let canonical = words.next();
@@ -141,11 +147,13 @@ wasnt werent wont wouldnt shouldnt couldnt hasnt havent hadnt aint mustnt neednt
 nadie ningun ninguno ninguna tampoco";
 
 const KNOWING: &str = "know known find found answer provide sure determine access information help assist confirm \
-identify available locate data record say tell certain se saber puedo encuentro encontre encontrar conozco respuesta \
+identify available locate data record say tell certain saber puedo encuentro encontre encontrar conozco respuesta \
 responder informacion seguro";
 
-const IGNORANT: &str = "sorry apologize apologies unfortunately unable unclear unknown clarify unsure desconozco \
-disculpa disculpe lamentablemente desconocido desconocida";
+const EXPLAINING: &str = "why how should explain describe difference differences advice tips tip happens happen causes \
+cause purpose reason sucede razon explica explicar diferencia debo deberia consejo consejos";
+
+const IGNORANT: &str = "unable unclear unknown clarify unsure desconozco desconocido desconocida";
 
 const HEDGES: &str = "unclear unknown depends depend vary varies myth misconception evidence subjective opinion \
 typically necessarily particular specific superstition fictional fiction legend folklore supposedly allegedly \

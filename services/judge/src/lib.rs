@@ -6,11 +6,13 @@
 //! | module | holds |
 //! |---|---|
 //! | `scorer` | a case's way: words → stems → signals beside each reference → score; the best counts |
-//! | `text` | words: where they stand, folded, stemmed, with numbers in one spelling |
+//! | `reader`, `text` | words: where they stand, folded, stemmed, with numbers in one spelling |
 //! | `lexicon`, `number`, `opposites` | the few words known by themselves; numbers; opposites |
 //! | `stems` | the table of a case's stems and where they stand |
+//! | `question` | what kind of answer is asked for |
 //! | `profile` | what can be said of one text without the other |
-//! | `compare`, `likeness` | an answer beside one reference: the value of every signal |
+//! | `spelling`, `likeness` | misspelt words |
+//! | `compare` | an answer beside one reference: the value of every signal |
 //! | `signal` | the list of signals, each in one sentence |
 //! | `model` | from signals to a probability |
 //! | `explain` | the same computation, told word by word |
@@ -31,8 +33,11 @@ mod model;
 mod number;
 mod opposites;
 mod profile;
+mod question;
+mod reader;
 mod scorer;
 mod signal;
+mod spelling;
 mod stems;
 mod text;
 

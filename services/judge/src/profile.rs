@@ -36,6 +36,8 @@ pub struct Profile<'t> {
     pub refuses: f64,
     /// Says that something is not certain.
     pub hedges: bool,
+    /// Ends a sentence.
+    pub finished: bool,
 }
 
 impl<'t> Profile<'t> {
@@ -74,10 +76,20 @@ impl<'t> Profile<'t> {
                 .sum(),
             opening: opening(text),
             refuses: refuses(text),
+            finished: text
+                .source
+                .trim_end_matches(closes)
+                .ends_with(['.', '!', '?', '…', '。']),
             hedges: text.words.iter().any(|word| word.entry.hedges),
             ids,
             distinct,
         }
+    }
+
+    /// Neighbouring content words of one sentence.
+    pub fn pairs(&self) -> impl Iterator<Item = (u32, u32)> + Clone + '_ {
+        let pairs = self.sentences.windows(2).map(|pair| (pair[0], pair[1]));
+        pairs.filter(|(left, right)| *left != END && *right != END)
     }
 
     /// Each content word between its neighbours, where one of them at least is a word.
@@ -95,6 +107,13 @@ pub fn share(part: f64, whole: f64, of_nothing: f64) -> f64 {
     if whole > 0.0 { part / whole } else { of_nothing }
 }
 
+/// What may stand behind the end of a sentence: space, quotation marks, brackets, the digits of a note.
+fn closes(letter: char) -> bool {
+    letter.is_whitespace()
+        || letter.is_ascii_digit()
+        || matches!(letter, '"' | '\'' | '”' | '’' | '»' | ')' | ']' | '[' | '*')
+}
+
 fn opening(text: &Text<'_>) -> Option<bool> {
     let entry = text.words.first()?.entry;
     if entry.yes {
@@ -104,14 +123,21 @@ fn opening(text: &Text<'_>) -> Option<bool> {
     }
 }
 
+/// "I do not know": a negation by the speaker, or at the beginning of a sentence, and soon behind it a word like know.
 fn refuses(text: &Text<'_>) -> f64 {
-    let mut denied: Option<u32> = None;
+    let (mut spoken, mut begun, mut denied) = (None, (0, 0), None);
     for (position, word) in (0_u32..).zip(&text.words) {
-        let reached = denied.is_some_and(|at| position - at <= REFUSAL_REACH);
-        if word.entry.ignorant || reached && word.entry.knows {
+        if word.sentence != begun.0 {
+            (spoken, begun, denied) = (None, (word.sentence, position), None);
+        }
+        let near = |at: Option<u32>, reach: u32| at.is_some_and(|at| position - at <= reach);
+        if word.entry.ignorant || word.entry.knows && near(denied, REFUSAL_REACH) {
             return if word.sentence < REFUSED_AT_ONCE { 1.0 } else { 0.5 };
         }
-        if word.entry.negates {
+        if word.entry.first_person {
+            spoken = Some(position);
+        }
+        if word.entry.negates && (near(spoken, 2) || position - begun.1 <= 2) {
             denied = Some(position);
         }
     }

@@ -9,6 +9,7 @@ use crate::explain::{Explanation, explain};
 use crate::frequencies::Frequencies;
 use crate::model::Model;
 use crate::profile::Profile;
+use crate::question::Asked;
 use crate::signal::Signals;
 use crate::stems::{Side, Stems};
 use crate::text::{Text, language};
@@ -127,8 +128,8 @@ impl Scorer {
 
         let mut stems = Stems::new(&self.frequencies, 2 * (question.words.len() + answer.words.len()));
         stems.add(&question, Side::Question);
-        let number_asked = question.words.iter().any(|word| word.entry.counts);
-        let answer = Answer::new(Profile::new(&answer, Side::Answer, &mut stems), number_asked);
+        let asked = Asked::of(&question);
+        let answer = Answer::new(Profile::new(&answer, Side::Answer, &mut stems), asked);
         for (index, reference) in references.iter().enumerate() {
             let reference = Profile::new(reference, Side::Reference, &mut stems);
             let (signals, relevant) = compare(&answer, &reference, &mut stems);

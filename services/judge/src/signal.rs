@@ -38,18 +38,16 @@ signals! {
     Unshared "unshared",
     /// How unlike the reference's new words are to the most similar words of the answer, by letter pairs.
     Unlike "unlike",
-    /// The answer has less than a third of the reference's new words, by idf: none of them is 1.
-    Thin "thin",
-    /// The answer is a piece of the reference: made of its words, and less than half as long.
-    Fragment "fragment",
+    /// The question asks for an explanation, and the answer has less than half of the reference's new words: a sixth is 1.
+    Incomplete "incomplete",
+    /// Less than a quarter of the answer's content words stand in the reference or the question: none is 1, by idf.
+    Unrelated "unrelated",
     /// The share of the answer's new words that the reference lacks, by idf.
     Beyond "beyond",
     /// The reference does not stand in the answer word for word.
     Scattered "scattered",
-    /// The share of the reference's neighbouring words that are not neighbours in the answer.
-    Parted "parted",
-    /// The share of the reference's new words that no single sentence of the answer has together, by idf.
-    Dispersed "dispersed",
+    /// The same, counted less the longer the answer is: the reference does not stand in it word for word.
+    Curt "curt",
     /// The share of the reference's names that the answer lacks, by idf.
     NamesMissing "names_missing",
     /// The share of the answer's names that stand neither in the reference nor in the question.
@@ -72,12 +70,8 @@ signals! {
     Clash "clash",
     /// The answer says that it does not know, and the reference does not.
     Refusal "refusal",
-    /// The reference says that it is not certain, and the answer does not.
-    Certain "certain",
     /// The answer says that it is not certain, and the reference does not.
     Uncertain "uncertain",
-    /// The answer has no new word beside those of the question.
-    Echo "echo",
     /// The share of the question's words in the reference that the answer lacks, by idf.
     Unasked "unasked",
     /// The answer has fewer function words among its words than a text written by people, or than the reference.
@@ -86,16 +80,12 @@ signals! {
     Repeated "repeated",
     /// The share of the reference's neighbouring content words that stand in the answer the other way round.
     Reversed "reversed",
-    /// The share of the reference's new words that come only after the answer's first dozen, by idf.
-    Late "late",
-    /// None of the answer's first three new words is one of the reference's.
-    Astray "astray",
-    /// Another word stands between the same neighbours as one of the reference: twice or more is 1.
+    /// Between the same neighbours stands another number or name, or another word of the reference: twice or more is 1.
     Substituted "substituted",
+    /// The answer does not end a sentence, and the reference does.
+    Unfinished "unfinished",
     /// How much longer than the reference the answer is, as a logarithm: thirty times is 1.
     Excess "excess",
-    /// How much shorter than the reference the answer is.
-    Short "short",
     /// The answer has the opposite of a word of the reference in that word's place.
     Opposite "opposite",
 }

@@ -1,4 +1,5 @@
 //! The scorer of a default stack, for every test.
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use std::sync::LazyLock;
 

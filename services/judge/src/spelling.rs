@@ -1,0 +1,53 @@
+//! Words of the reference that the answer has in another spelling.
+
+use crate::compare::{Answer, Relevant};
+use crate::likeness::{MISSPELT, SHORTEST, likeness, may_be_like};
+use crate::profile::Profile;
+use crate::stems::Stems;
+
+/// At most so many missing words are compared letter by letter with at most so many of the answer.
+const MISSING_COMPARED: usize = 64;
+const ADDED_COMPARED: usize = 512;
+/// Finds the answer's most similar word to each missing one.
+pub fn spell(answer: &Answer<'_>, reference: &Profile<'_>, relevant: Relevant, stems: &mut Stems<'_>) {
+    let missing =
+        |id: &&u32| relevant.includes(stems.get(**id)) && !stems.get(**id).answer.any() && !stems.get(**id).number();
+    let missing: Vec<u32> = reference
+        .distinct
+        .iter()
+        .filter(missing)
+        .take(MISSING_COMPARED)
+        .copied()
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    let added =
+        |id: &&u32| !stems.get(**id).reference.any() && !stems.get(**id).number() && relevant.includes(stems.get(**id));
+    let added: Vec<u32> = answer
+        .profile
+        .distinct
+        .iter()
+        .filter(added)
+        .take(ADDED_COMPARED)
+        .copied()
+        .collect();
+    for id in missing {
+        let stem = *stems.get(id);
+        let mut best = (0.0, None);
+        for other in &added {
+            let candidate = stems.get(*other);
+            if may_be_like(stem.letters(), candidate.letters()) {
+                let likeness = likeness(stem.text, candidate.text);
+                if likeness > best.0 {
+                    best = (likeness, Some(*other));
+                }
+            }
+        }
+        let (likeness, Some(other)) = best else { continue };
+        let misspelt = likeness >= MISSPELT && stem.text.len().min(stems.get(other).text.len()) >= SHORTEST;
+        stems.all[id as usize].likeness = likeness;
+        stems.all[id as usize].misspelt = misspelt;
+        stems.all[other as usize].misspelt |= misspelt;
+    }
+}
