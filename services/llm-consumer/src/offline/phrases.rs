@@ -29,19 +29,19 @@ pub const SENTENCES: Pair = Pair {
     spanish: &["Es {}.", "La respuesta es {}.", "Sería {}.", "{}, hasta donde sé."],
 };
 
-/// How an answer goes on that knows a part only.
-pub const EVASIONS: Pair = Pair {
+/// Answers of somebody who remembers two words of the right one, which stand for `{}`.
+pub const GUESSES: Pair = Pair {
     english: &[
-        "Beyond that it depends on many things, and opinions differ.",
-        "There is more to it, but I do not remember the rest.",
-        "The details vary a lot from one case to the next.",
-        "For the remaining part you had better ask somebody who knows.",
+        "It has something to do with {} and {}, but opinions differ a lot.",
+        "I once read about {} and {} in this connection; the details vary from one case to the next.",
+        "Much depends on {} and perhaps on {}. There is more to it, but I do not remember the rest.",
+        "Somebody told me about {} and {}. For the remaining part you had better ask an expert.",
     ],
     spanish: &[
-        "Más allá de eso depende de muchas cosas y hay opiniones distintas.",
-        "Hay algo más, pero no recuerdo el resto.",
-        "Los detalles cambian mucho de un caso a otro.",
-        "Para lo demás es mejor preguntar a alguien que sepa.",
+        "Tiene algo que ver con {} y {}, pero hay opiniones muy distintas.",
+        "Una vez leí sobre {} y {} a este respecto; los detalles cambian de un caso a otro.",
+        "Mucho depende de {} y quizá de {}. Hay algo más, pero no recuerdo el resto.",
+        "Alguien me habló de {} y {}. Para lo demás es mejor preguntar a un experto.",
     ],
 };
 

@@ -4,14 +4,12 @@ use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::phrases::{DENIALS, EVASIONS, OFF_TOPIC, OPENINGS, REFUSALS, SENTENCES, SYNONYMS};
+use super::phrases::{DENIALS, GUESSES, OFF_TOPIC, OPENINGS, REFUSALS, SENTENCES, SYNONYMS};
 
 /// A reference of up to so many words is a name or a number: it is said whole or not at all.
 const SHORT_WORDS: usize = 12;
 /// One word in so many may be replaced by another that means the same.
 const WORDS_A_SYNONYM: usize = 12;
-/// An answer that is right in part has this share of the reference at most.
-const MOST_OF_A_PART: f64 = 0.2;
 
 /// The reference in other words.
 pub fn right(reference: &str, rng: &mut ChaCha8Rng) -> String {
@@ -57,13 +55,17 @@ pub fn poor(reference: &str, rng: &mut ChaCha8Rng) -> String {
     }
 }
 
-/// The first words of the reference, and an evasion.
+/// Two of the reference's longer words, remembered without what they say.
 fn part(reference: &str, rng: &mut ChaCha8Rng) -> String {
-    let words = count(reference) as f64 * rng.random_range(0.5..1.0) * MOST_OF_A_PART;
-    let kept: Vec<_> = reference.split_whitespace().take(words.ceil() as usize).collect();
-    let kept = kept.join(" ");
-    let kept = kept.trim_end_matches(|c: char| !c.is_alphanumeric());
-    format!("{kept}. {}", pick(EVASIONS.like(reference), rng))
+    let words: Vec<_> = reference.split_whitespace().map(bare_word).collect();
+    let long: Vec<_> = words.into_iter().filter(|word| word.len() > 4).collect();
+    if long.len() < 2 {
+        return off_topic(reference, rng);
+    }
+    let remembered = long.sample(rng, 2);
+    remembered.fold(pick(GUESSES.like(reference), rng).to_owned(), |guess, word| {
+        guess.replacen("{}", word, 1)
+    })
 }
 
 /// The answer to another question: of all there are, one that shares no longer word with the reference, if there is.
