@@ -45,7 +45,7 @@ pub enum Stale {
 }
 
 impl ReuseRule {
-    /// Whether `answer` may answer `question`; `scorer` is that of the newest verdict seen.
+    /// Whether `answer` may answer `question`; `scorer` is today's.
     ///
     /// # Errors
     /// Why not.
@@ -188,10 +188,15 @@ mod tests {
     #[test]
     fn the_score_of_another_scorer_is_not_compared() {
         assert_eq!(check(&answer(0.1), Some("s2"), 1), Err(Stale::OtherScorer));
+        let unnamed = Judged {
+            scorer: None,
+            ..answer(0.9)
+        };
+        assert_eq!(check(&unnamed, Some("s2"), 1), Err(Stale::OtherScorer));
     }
 
     #[test]
-    fn any_scorer_will_do_while_no_verdict_was_seen() {
+    fn any_scorer_will_do_while_none_is_known() {
         assert_eq!(check(&answer(0.9), None, 1), Ok(()));
     }
 }

@@ -8,13 +8,15 @@ use contracts::value::{Id, now};
 use metrics::{counter, gauge};
 
 use crate::answer::{Judged, ReuseRule, Stale};
+use crate::judging::Judging;
 use crate::memory::{BoundedMap, Policy};
-use crate::scorers::{Scorers, Today};
+use crate::scorers::Scorers;
 
 /// Every answer that this replica knows and may reuse.
 pub struct Answers {
     rule: ReuseRule,
     scorers: Arc<Scorers>,
+    judging: Judging,
     memory: Mutex<Memory>,
 }
 
@@ -22,6 +24,7 @@ impl Answers {
     /// No answers yet.
     pub fn new(policy: Policy, size: usize, rule: ReuseRule, scorers: Arc<Scorers>) -> Self {
         Self {
+            judging: Judging::new(rule.threshold, size),
             rule,
             scorers,
             memory: Mutex::new(Memory(BoundedMap::new(policy, size))),
@@ -29,25 +32,25 @@ impl Answers {
     }
 
     /// The answer in memory that may serve `question`; counted as a look-up.
-    pub fn look_up(&self, question: &QuestionMessage) -> Option<Arc<Judged>> {
-        let (is_known, reusable) = self.recall(question);
+    pub async fn look_up(&self, question: &QuestionMessage) -> Option<Arc<Judged>> {
+        let (is_known, reusable) = self.recall(question).await;
         count("memory", is_known, reusable.is_some());
         reusable
     }
 
     /// The answer in memory that may serve `question`; a stale one is forgotten.
-    pub fn in_memory(&self, question: &QuestionMessage) -> Option<Arc<Judged>> {
-        self.recall(question).1
+    pub async fn in_memory(&self, question: &QuestionMessage) -> Option<Arc<Judged>> {
+        self.recall(question).await.1
     }
 
     /// Whether there is an answer in memory, and the same if it may serve `question`.
-    fn recall(&self, question: &QuestionMessage) -> (bool, Option<Arc<Judged>>) {
+    async fn recall(&self, question: &QuestionMessage) -> (bool, Option<Arc<Judged>>) {
         let question_id = &question.identity.question_id;
         let Some(found) = self.memory().get(question_id) else {
             return (false, None);
         };
         // Judging again takes its time: the lock is free meanwhile.
-        let reusable = self.reusable(&found, question);
+        let reusable = self.reusable(&found, question).await;
         match &reusable {
             Ok(answer) if Arc::ptr_eq(answer, &found) => {}
             // It stays until its scorer is here.
@@ -58,13 +61,17 @@ impl Answers {
     }
 
     /// The newest of the answers that MongoDB holds that may serve `question`; memory keeps it.
-    pub fn among_stored(&self, stored: &[Arc<Judged>], question: &QuestionMessage) -> Option<Arc<Judged>> {
+    pub async fn among_stored(&self, stored: &[Arc<Judged>], question: &QuestionMessage) -> Option<Arc<Judged>> {
         stored.iter().for_each(|answer| self.scorers.see(answer));
         let mut newest_first: Vec<_> = stored.iter().collect();
         newest_first.sort_by_key(|answer| Reverse(answer.decided_at));
-        let reusable = newest_first
-            .into_iter()
-            .find_map(|answer| self.reusable(answer, question).ok());
+        let mut reusable = None;
+        for answer in newest_first {
+            reusable = self.reusable(answer, question).await.ok();
+            if reusable.is_some() {
+                break;
+            }
+        }
         count("mongodb", !stored.is_empty(), reusable.is_some());
         self.memory().keep(&question.identity.question_id, reusable.as_ref()?);
         reusable
@@ -78,16 +85,33 @@ impl Answers {
         }
     }
 
+    /// The answer that a twin of `question` got, accepted or not, with the verdict of today's scorer.
+    pub async fn shared(&self, answer: &Arc<Judged>, question: &QuestionMessage) -> Option<Arc<Judged>> {
+        if !answer.question.has_references_of(&question.question) {
+            return None;
+        }
+        match self.scorers.today() {
+            Some(today) if answer.scorer.as_deref() != Some(&*today.hash) => {
+                self.judging.judge(&today, &question.identity.question_id, answer).await
+            }
+            _ => Some(Arc::clone(answer)),
+        }
+    }
+
     /// The answer if it may serve `question`, with the verdict of today's scorer.
-    fn reusable(&self, answer: &Arc<Judged>, question: &QuestionMessage) -> Result<Arc<Judged>, Stale> {
+    async fn reusable(&self, answer: &Arc<Judged>, question: &QuestionMessage) -> Result<Arc<Judged>, Stale> {
         let today = self.scorers.today();
-        let scorer = today.as_ref().map(Today::hash);
+        let scorer = today.as_ref().map(|today| &*today.hash);
         let check = |answer: &Judged| self.rule.check(answer, &question.question, scorer, now());
         match (check(answer), &today) {
             (Err(Stale::OtherScorer), Some(today)) => {
-                let again = today.judge(answer, self.rule.threshold).ok_or(Stale::OtherScorer)?;
-                counter!("cache_judged_again_total").increment(1);
-                check(&again).map(|()| Arc::new(again))
+                let question_id = &question.identity.question_id;
+                if self.judging.has_rejected(today, question_id, answer) {
+                    return Err(Stale::TooLow);
+                }
+                let again = self.judging.judge(today, question_id, answer).await;
+                let again = again.ok_or(Stale::OtherScorer)?;
+                check(&again).map(|()| again)
             }
             (checked, _) => checked.map(|()| Arc::clone(answer)),
         }
@@ -150,23 +174,23 @@ mod tests {
 
     use contracts::message::{Answer, Confidence};
     use contracts::value::Score;
-    use futures::FutureExt as _;
 
     use super::*;
-    use crate::test_support::{answer, artefact, question};
+    use crate::test_support::{FewScorers, answer, artefact, question};
 
-    /// With the artefacts that MongoDB has.
-    fn answers(artefacts: &[&str]) -> Answers {
+    fn answers() -> Answers {
         let rule = ReuseRule {
             threshold: Score::try_from(0.65).unwrap(),
             ttl: Duration::from_secs(3600),
         };
-        let artefacts: Vec<String> = artefacts.iter().map(|&text| text.to_owned()).collect();
-        let scorers = Scorers::fetching(move |hash| {
-            let found = artefacts.iter().find(|text| text.contains(&*hash)).cloned();
-            async move { found }.boxed()
-        });
-        Answers::new(Policy::Lru, 10, rule, scorers.into())
+        Answers::new(Policy::Lru, 10, rule, Arc::default())
+    }
+
+    /// Lets a new scorer be today's; gives its name.
+    async fn upgrade(answers: &Answers) -> String {
+        let (text, hash) = artefact();
+        answers.scorers.refresh(&FewScorers::new(&hash, Some(&text))).await;
+        hash
     }
 
     /// A verdict of another question by a scorer, now.
@@ -183,40 +207,25 @@ mod tests {
         answers.observe(&question("m", question_id).identity.question_id, answer);
     }
 
-    /// Waits until answers can be judged again by today's scorer.
-    async fn scorer_is_here(answers: &Answers) {
-        let threshold = answers.rule.threshold;
-        while answers
-            .scorers
-            .today()
-            .unwrap()
-            .judge(&answer(0.1), threshold)
-            .is_none()
-        {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
     #[tokio::test]
     async fn an_answer_of_another_scorer_is_stale_until_that_of_today_is_here() {
-        let answers = answers(&[]);
+        let answers = answers();
         let question = question("m", "q");
         learn(&answers, &answer(0.9).into(), "q");
-        assert!(answers.in_memory(&question).is_some());
+        assert!(answers.in_memory(&question).await.is_some());
         learn(&answers, &verdict("s2"), "other");
-        assert_eq!(answers.in_memory(&question), None);
-        assert_eq!(answers.among_stored(&[answer(0.9).into()], &question), None);
+        assert_eq!(answers.in_memory(&question).await, None);
+        assert_eq!(answers.among_stored(&[answer(0.9).into()], &question).await, None);
         // An older verdict, read late, does not bring its scorer back; a newer one does.
         learn(&answers, &answer(0.1).into(), "other");
-        assert_eq!(answers.in_memory(&question), None);
+        assert_eq!(answers.in_memory(&question).await, None);
         learn(&answers, &verdict("s1"), "other");
-        assert!(answers.in_memory(&question).is_some());
+        assert!(answers.in_memory(&question).await.is_some());
     }
 
     #[tokio::test]
     async fn an_answer_of_another_scorer_is_judged_again_by_that_of_today() {
-        let (text, hash) = artefact();
-        let answers = answers(&[&text]);
+        let answers = answers();
         let (right, wrong) = (question("m", "right"), question("m", "wrong"));
         let same_as_reference = Judged {
             answer: Answer::of_text(right.question.best_answer.clone()),
@@ -228,16 +237,15 @@ mod tests {
         };
         learn(&answers, &same_as_reference.into(), "right");
         learn(&answers, &off_topic.into(), "wrong");
-        learn(&answers, &verdict(&hash), "other");
-        scorer_is_here(&answers).await;
+        let hash = upgrade(&answers).await;
 
-        let again = answers.in_memory(&right).unwrap();
+        let again = answers.in_memory(&right).await.unwrap();
         assert_eq!((again.scorer.as_deref(), again.accepted), (Some(&*hash), true));
         assert!(again.score.get() > 0.7 && again.signals.is_some());
         assert_eq!(again.confidence, Some(Confidence::Sure));
-        let kept = answers.in_memory(&right).unwrap();
+        let kept = answers.in_memory(&right).await.unwrap();
         assert!(Arc::ptr_eq(&again, &kept), "it is judged again once");
-        assert_eq!(answers.in_memory(&wrong), None);
+        assert_eq!(answers.in_memory(&wrong).await, None);
         assert_eq!(
             answers.memory().0.len(),
             1,
@@ -246,33 +254,78 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_another_scorer_rejected_may_serve_if_that_of_today_accepts_it() {
-        let (text, hash) = artefact();
-        let answers = answers(&[&text]);
+    async fn an_answer_that_todays_scorer_rejects_is_judged_again_once_wherever_it_is_found() {
+        let answers = answers();
         let question = question("m", "q");
-        learn(&answers, &verdict(&hash), "other");
-        scorer_is_here(&answers).await;
+        let hash = upgrade(&answers).await;
+        let off_topic = |text: &str| {
+            Arc::new(Judged {
+                answer: Answer::of_text(text.into()),
+                ..answer(0.9)
+            })
+        };
+        let (poor, same) = (
+            off_topic("Elephants never forget."),
+            off_topic("Elephants never forget."),
+        );
+        let today = answers.scorers.today().unwrap();
+        let is_rejected = |answer| {
+            let question_id = &question.identity.question_id;
+            answers.judging.has_rejected(&today, question_id, answer)
+        };
+        assert!(!is_rejected(&poor));
+        assert_eq!(answers.among_stored(&[Arc::clone(&poor)], &question).await, None);
+        assert!(is_rejected(&poor));
+        assert_eq!(answers.among_stored(&[poor], &question).await, None);
+        // A twin shares it all the same.
+        let shared = answers.shared(&same, &question).await.unwrap();
+        assert_eq!((shared.scorer.as_deref(), shared.accepted), (Some(&*hash), false));
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_is_judged_again_too() {
+        let answers = answers();
+        let question = question("m", "q");
+        let hash = upgrade(&answers).await;
+        let large = Judged {
+            answer: Answer::of_text("Because of the air. ".repeat(1000)),
+            ..answer(0.9)
+        };
+        let shared = answers.shared(&large.into(), &question).await.unwrap();
+        assert_eq!(shared.scorer.as_deref(), Some(&*hash));
+    }
+
+    #[tokio::test]
+    async fn what_another_scorer_rejected_may_serve_if_that_of_today_accepts_it() {
+        let answers = answers();
+        let question = question("m", "q");
+        let hash = upgrade(&answers).await;
         let rejected = Arc::new(Judged {
             answer: Answer::of_text(question.question.best_answer.clone()),
             accepted: false,
             ..answer(0.2)
         });
-        let found = answers.among_stored(&[verdict(&hash), rejected], &question).unwrap();
+        let found = answers
+            .among_stored(&[verdict(&hash), rejected], &question)
+            .await
+            .unwrap();
         assert_eq!((found.scorer.as_deref(), found.accepted), (Some(&*hash), true));
-        assert_eq!(answers.in_memory(&question), Some(found));
+        assert_eq!(answers.in_memory(&question).await, Some(found));
     }
 
     #[tokio::test]
     async fn the_newest_reusable_stored_answer_is_taken_and_kept_in_memory() {
-        let answers = answers(&[]);
+        let answers = answers();
         let question = question("m", "q");
         let newer = Arc::new(Judged {
             answer: Answer::of_text("newer".into()),
             decided_at: now(),
             ..answer(0.8)
         });
-        let found = answers.among_stored(&[answer(0.9).into(), Arc::clone(&newer)], &question);
+        let found = answers
+            .among_stored(&[answer(0.9).into(), Arc::clone(&newer)], &question)
+            .await;
         assert_eq!(found.as_ref(), Some(&newer));
-        assert_eq!(answers.in_memory(&question), Some(newer));
+        assert_eq!(answers.in_memory(&question).await, Some(newer));
     }
 }

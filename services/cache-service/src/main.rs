@@ -2,14 +2,15 @@
 //!
 //! `questions_in` → [`questions`]: memory ([`answers`]), a twin in flight ([`in_flight`]),
 //! MongoDB ([`stored`]), else the model. `regeneration_requests` → [`regenerations`].
-//! The outcomes are read along by [`verdicts`]; what an older scorer judged is judged again by
-//! today's ([`scorers`]).
+//! The outcomes are read along by [`verdicts`]; what an older scorer judged is judged again
+//! ([`judging`]) by today's ([`scorers`]).
 
 mod answer;
 mod answers;
 mod batcher;
 mod config;
 mod in_flight;
+mod judging;
 mod memory;
 mod questions;
 mod regenerations;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
+use futures::FutureExt as _;
 use messaging::follower::follow;
 use messaging::http::{self, Readiness};
 use messaging::process;
@@ -57,10 +59,19 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         threshold: config.score_threshold,
         ttl: config.cache_ttl,
     };
-    let scorers = Arc::new(Scorers::new(mongo.clone()));
-    let stored = Stored::new(mongo, rule.clone(), Arc::clone(&scorers));
+    let scorers = Arc::new(Scorers::default());
+    // Before the first question: no older score is compared.
+    if shutdown.run_until_cancelled(scorers.refresh(&mongo)).await.is_none() {
+        return Ok(());
+    }
+    let stored = Stored::new(mongo.clone(), rule.clone(), Arc::clone(&scorers));
     let cache_size = usize::try_from(config.cache_size)?;
-    let answers = Arc::new(Answers::new(config.cache_policy, cache_size, rule, scorers));
+    let answers = Arc::new(Answers::new(
+        config.cache_policy,
+        cache_size,
+        rule,
+        Arc::clone(&scorers),
+    ));
     let in_flight = Arc::new(InFlight::new(config.coalesce_timeout));
 
     let questions = Questions {
@@ -81,8 +92,9 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
             &config.common.kafka,
             cache_size,
             |outcome| verdicts::observe(outcome, &answers, &in_flight),
-            shutdown
+            shutdown.clone()
         ),
+        scorers.follow(&mongo, shutdown).map(Ok),
     )?;
     Ok(())
 }

@@ -63,7 +63,7 @@ impl Questions {
     /// Looks in memory, waits for a twin in flight, or looks in MongoDB.
     async fn look_up(&self, question: &QuestionMessage) -> Known {
         let deadline = Instant::now() + self.coalesce_timeout;
-        let mut remembered = self.answers.look_up(question);
+        let mut remembered = self.answers.look_up(question).await;
         loop {
             if let Some(answer) = remembered {
                 return Known::Answer(answer, Source::Cache);
@@ -71,12 +71,15 @@ impl Questions {
             match self.in_flight.join(&question.identity) {
                 Place::Lead => return self.lead(question).await,
                 Place::Follow(flight) => match timeout_at(deadline, landed(flight)).await {
-                    Ok(Landing::Decided(answer)) if answer.question.has_references_of(&question.question) => {
-                        return Known::Answer(answer, Source::Coalesced);
+                    Ok(Landing::Decided(answer)) => {
+                        return match self.answers.shared(&answer, question).await {
+                            Some(answer) => Known::Answer(answer, Source::Coalesced),
+                            None => self.in_mongodb(question).await,
+                        };
                     }
                     // The first to come back leads the next flight, the others follow it.
-                    Ok(Landing::Nothing) => remembered = self.answers.in_memory(question),
-                    Ok(Landing::Decided(_)) | Err(_) => return self.in_mongodb(question).await,
+                    Ok(Landing::Nothing) => remembered = self.answers.in_memory(question).await,
+                    Err(_) => return self.in_mongodb(question).await,
                 },
             }
         }
@@ -89,7 +92,7 @@ impl Questions {
             asked: &question.identity,
         };
         // A verdict may have come between looking in memory and joining.
-        if let Some(answer) = self.answers.in_memory(question) {
+        if let Some(answer) = self.answers.in_memory(question).await {
             return Known::Answer(answer, Source::Cache);
         }
         let known = self.in_mongodb(question).await;
@@ -109,7 +112,7 @@ impl Questions {
             // The job drops what it has judged before: no verdict would ever land its flight.
             return Known::Decided;
         }
-        match self.answers.among_stored(&stored, question) {
+        match self.answers.among_stored(&stored, question).await {
             Some(answer) => Known::Answer(answer, Source::Mongodb),
             None => Known::Nothing,
         }
@@ -157,7 +160,6 @@ mod tests {
     use crate::answer::ReuseRule;
     use crate::batcher::Batcher;
     use crate::memory::Policy;
-    use crate::scorers::Scorers;
     use crate::test_support::{answer, question};
     use crate::verdicts;
 
@@ -177,10 +179,9 @@ mod tests {
             threshold,
             ttl: Duration::from_secs(3600),
         };
-        let scorers = Arc::new(Scorers::fetching(|_| Box::pin(async { None })));
         let timeout = Duration::from_secs(60);
         Arc::new(Questions {
-            answers: Arc::new(Answers::new(Policy::Lru, 10, rule, scorers)),
+            answers: Arc::new(Answers::new(Policy::Lru, 10, rule, Arc::default())),
             in_flight: Arc::new(InFlight::new(timeout)),
             stored: Stored {
                 answers: Batcher::new(move |ids: Arc<[Id]>| {

@@ -92,7 +92,7 @@ async fn find_answers(
     let accepted = find(&mongo, ttl, &questions, doc! { "accepted": true });
     let rejected = async {
         let today = scorers.today().filter(|_| scorers.has_others(ttl))?;
-        let others = doc! { "accepted": false, "scorer": { "$ne": today.hash() } };
+        let others = doc! { "accepted": false, "scorer": { "$ne": &*today.hash } };
         Some(find(&mongo, ttl, &questions, others).await)
     };
     let (accepted, rejected) = tokio::join!(accepted, rejected);

@@ -1,10 +1,14 @@
 //! Messages for tests.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use contracts::message::{Answer, QuestionMessage};
 use contracts::value::Score;
 use jiff::Timestamp;
+use mongodb::bson::DateTime;
 
 use crate::answer::Judged;
+use crate::scorers::{Made, Store};
 
 /// A request of one question.
 pub fn question(message_id: &str, question_id: &str) -> QuestionMessage {
@@ -36,4 +40,41 @@ pub fn artefact() -> (String, String) {
     judge::seal(serde_json::json!({
         "format": judge::FORMAT, "documents": 0, "idf": {}, "unknown_idf": 5.0, "model": model,
     }))
+}
+
+/// One scorer, if any, with its artefact, if that can be had.
+#[derive(Default)]
+pub struct FewScorers {
+    newest: Option<Made>,
+    artefact: Option<String>,
+    reads: AtomicUsize,
+}
+
+impl FewScorers {
+    pub fn new(hash: &str, artefact: Option<&str>) -> Self {
+        Self {
+            newest: Some(Made {
+                hash: hash.into(),
+                made_at: DateTime::from_millis(0),
+            }),
+            artefact: artefact.map(str::to_owned),
+            reads: AtomicUsize::default(),
+        }
+    }
+
+    /// How often the artefact was asked for.
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
+    }
+}
+
+impl Store for FewScorers {
+    async fn newest(&self) -> Option<Made> {
+        self.newest.clone()
+    }
+
+    async fn artefact(&self, _: &str) -> Option<String> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.artefact.clone()
+    }
 }
