@@ -126,7 +126,7 @@ class Config:
     max_attempts: Annotated[
         int, Setting("3", _between(int, 1, 100), "How many times a model may be asked about a question")
     ]
-    state_ttl: Annotated[int, Setting("24h", _duration, "How long an asking is remembered after its last attempt")]
+    state_ttl: Annotated[int, Setting("24h", _duration, "How long a request is remembered after its last attempt")]
     checkpoint_interval: Annotated[int, Setting("10s", _duration, "How often the job's state is saved")]
     sink_guarantee: Annotated[
         str,

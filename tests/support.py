@@ -114,7 +114,7 @@ class Probe:
         return [question["message_id"] for question in questions]
 
     def outcomes(self, message_ids: list[str]) -> dict[str, Document]:
-        """The outcome of each of these askings, as soon as all have one."""
+        """The outcome of each of these requests, as soon as all have one."""
         results = self.database["results"]
         wanted = {"_id": {"$in": message_ids}}
         eventually(lambda: results.count_documents(wanted) == len(set(message_ids)), f"outcomes of {message_ids[:3]}…")
@@ -147,7 +147,7 @@ class Probe:
         eventually(is_quiet, "rest")
 
     def results(self) -> list[Document]:
-        """Every outcome, in the order of the askings' ids."""
+        """Every outcome, in the order of their ids."""
         return list(self.database["results"].find().sort("_id"))
 
     def metrics(self) -> Document:
@@ -188,7 +188,7 @@ def _positions(consumer: Consumer, partitions: list[TopicPartition]) -> list[tup
 
 
 def question(title: str = "Why is the sky blue?", **fields: object) -> Document:
-    """An asking with ids of its own, unless `fields` says otherwise."""
+    """A question with ids of its own, unless `fields` says otherwise."""
     return {
         "message_id": str(uuid.uuid4()),
         "trace_id": "trace",

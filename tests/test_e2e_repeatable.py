@@ -5,12 +5,12 @@ import csv
 from stack.api import Stack
 from tests.support import Probe
 
-Askings = list[tuple[str, str]]
+Requests = list[tuple[str, str]]
 Verdicts = dict[str, tuple[str, float]]
 
 
-def _run() -> tuple[Askings, Verdicts]:
-    """What was asked, in order, and how each asking was judged."""
+def _run() -> tuple[Requests, Verdicts]:
+    """What was asked, in order, and how each request was judged."""
     with Stack() as stack:
         stack.send(TRAFFIC_SEED="7", TRAFFIC_RUN="same", TRAFFIC_TOTAL="150", TRAFFIC_RATE="100")
         with (stack.settings.data_collected() / "same" / "events.csv").open() as file:

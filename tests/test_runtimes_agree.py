@@ -3,7 +3,10 @@
 import configparser
 import json
 import re
+import shlex
 import subprocess
+import tomllib
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ NATIVE = configparser.RawConfigParser()
 NATIVE.read(ROOT / "native/supervisord.conf")
 
 FLINK = ("jobmanager", "taskmanager", "flink-submit")
+DOCKERFILES = ("services/Dockerfile", "jobmanager/Dockerfile")
 GENERATOR = ("questions-import", "traffic-generator")
 RUST = ("topics", *SERVICES, *GENERATOR)
 
@@ -160,3 +164,43 @@ def test_both_wait_for_a_stop_longer_than_a_service_takes() -> None:
     for part in SERVICES:
         assert int(COMPOSE[part]["stop_grace_period"].removesuffix("s")) > longest_drain_s
         assert int(NATIVE[f"program:{part}"]["stopwaitsecs"]) > longest_drain_s
+
+
+def copied(dockerfile: str) -> list[tuple[str, str]]:
+    """What the steps of an image copy from the repository, each with where it goes."""
+    text = (ROOT / dockerfile).read_text().replace("\\\n", "")
+    steps = [shlex.split(step)[1:] for step in text.splitlines() if step.startswith("COPY ")]
+    return [(source, step[-1]) for step in steps if not step[0].startswith("--from=") for source in step[:-1]]
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_an_image_that_compiles_has_the_manifest_of_every_crate(dockerfile: str) -> None:
+    members = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["members"]
+    manifests = {(f"{member}/Cargo.toml", f"{member}/") for member in members}
+    found = {(source, folder) for source, folder in copied(dockerfile) if source.endswith("/Cargo.toml")}
+    assert found == manifests
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_whatever_an_image_copies_is_there_and_reaches_the_engine(dockerfile: str) -> None:
+    assert copied(dockerfile)
+    for source, _ in copied(dockerfile):
+        assert (ROOT / source).exists(), source
+        assert not is_ignored(source), source
+
+
+def is_ignored(path: str) -> bool:
+    """Whether .dockerignore keeps a path from the engine: of the lines that name it or its parent, the last decides."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    ignored = False
+    for line in lines:
+        pattern = line.removeprefix("!")
+        if any(matches(whole, pattern) for whole in (PurePosixPath(path), *PurePosixPath(path).parents)):
+            ignored = line == pattern
+    return ignored
+
+
+def matches(path: PurePosixPath, pattern: str) -> bool:
+    """Whether a pattern names a path; `**/` stands for any folder, and the rest has as many names as the path."""
+    wanted = pattern.removeprefix("**/")
+    return path.match(wanted) and (wanted != pattern or len(path.parts) == len(PurePosixPath(wanted).parts))
