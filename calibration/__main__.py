@@ -24,7 +24,7 @@ from calibration.page import page
 from calibration.store import Store
 from calibration.work import Worked, work
 from flink_job.config import Config, InvalidSettingError
-from flink_job.database import Database
+from flink_job.fit_scorer import weights_hash
 
 
 class CannotCalibrateError(Exception):
@@ -39,14 +39,11 @@ def calibrate(config: Config, labels: list[Label] | None, target: float) -> dict
     CannotCalibrateError
         There are no labels, or no job has run yet.
     """
-    with (
-        Store(config.mongodb_uri, config.mongodb_database) as store,
-        Database(config.mongodb_uri, config.mongodb_database) as database,
-    ):
+    with Store(config.mongodb_uri, config.mongodb_database) as store:
         labels = [of_stored(label) for label in store.labels()] if labels is None else labels
         if not labels:
             raise CannotCalibrateError("there are no labels; `make label` makes some, or LABELS=file.csv names them")
-        artefact = database.scorer()
+        artefact = store.scorer()
         if artefact is None:
             raise CannotCalibrateError("there is no scorer yet; `make up` makes one")
         scorer = Scorer(artefact)
@@ -70,6 +67,7 @@ def _calibration(worked: Worked, model: Mapping[str, Any], scorer: str) -> dict[
         "note": " ".join(findings.findings(worked)),
         "changed": worked.refit.better,
         "from_scorer": scorer,
+        "from_model": weights_hash(model),
         "threshold": worked.threshold.value,
         "target_precision": worked.threshold.target,
     }

@@ -22,7 +22,7 @@ class BadLabelsError(ValueError):
 
 @dataclass(frozen=True)
 class Label:
-    """What a person said of an answer; `blind` where it was drawn at random and the verdict was not shown."""
+    """What a person said of an answer; `revised` where the judge's verdict had been seen before."""
 
     question: str
     references: tuple[str, ...]
@@ -33,7 +33,7 @@ class Label:
 
     @property
     def blind(self) -> bool:
-        """Whether it stands for all answers, and may be measured on."""
+        """Whether it was drawn at random: it stands for all answers, and may be measured on."""
         return self.chosen == "random"
 
 
@@ -44,18 +44,28 @@ def of_stored(stored: Mapping[str, Any]) -> Label:
 
 
 def read_csv(text: str) -> list[Label]:
-    """The labels of a CSV file.
+    """The labels of a CSV file: one of each answer to a question, of several that agree one from a random draw.
 
     Raises
     ------
     BadLabelsError
-        A column is missing, or a line cannot be read.
+        A column is missing, a line cannot be read, or two contradict each other.
     """
     csv.field_size_limit(sys.maxsize)
     rows = csv.DictReader(StringIO(text.removeprefix("\ufeff"), newline=""))
     if missing := [name for name in REQUIRED if name not in (rows.fieldnames or ())]:
         raise BadLabelsError(f"the column {missing[0]} is missing; needed are {', '.join(REQUIRED)}")
-    return [_of_row(row, rows.line_num) for row in rows]
+    first: dict[tuple[str, str], int] = {}
+    labels: dict[tuple[str, str], Label] = {}
+    for row in rows:
+        label = _of_row(row, rows.line_num)
+        of = (label.question, label.answer)
+        line, known = first.setdefault(of, rows.line_num), labels.setdefault(of, label)
+        if known.accepted != label.accepted:
+            raise BadLabelsError(f"line {rows.line_num}: line {line} says the opposite of the same answer")
+        if label.blind and not known.blind:
+            labels[of] = label
+    return list(labels.values())
 
 
 def write_csv(labels: Sequence[Label], scores: Iterable[float]) -> str:

@@ -19,15 +19,17 @@ MOST_LETTERS = 1200
 # One paragraph each.
 METHOD = (
     "Every score is today's scorer's, also of answers that an older one had judged. Figures, charts and the bound are "
-    "of blind labels from a random draw alone: one for each distinct answer, whose verdict was not shown before. "
-    "Intervals of shares are Wilson's, 95 %.",
+    "of labels from a random draw alone: one for each distinct answer, said before the verdict was shown. Excepted are "
+    "those that are counted as seen before: undone and said anew, or labelled earlier among the unsure ones. They are "
+    "kept, for they are the doubtful ones. Intervals of shares are Wilson's, 95 %.",
     "The bound: thresholds at quantiles of the scores are tried in an order settled beforehand, from the better half "
     "of the answers down (and, with a fifth of the risk, from the best quarter), each by the exact binomial test of "
     "Clopper and Pearson, until one fails. It is about answers such as these; another threshold changes how often is "
-    "asked again, and so the answers.",
+    "asked again, and so the answers. It is about one look: who labels more and looks again until a threshold passes "
+    "takes the risk anew with each look, and is wrong more often than the confidence says.",
     "The last step: a slope and an intercept on the score's log-odds, shrunken towards what is there, taken only where "
     "repeated cross-validation by question is better by more than chance. It keeps every order, so the bound holds "
-    "with it and without it. All labels fit, but only blind ones are measured on.",
+    "with it and without it. All labels fit, but only random ones are measured on.",
 )
 
 
@@ -36,7 +38,7 @@ def page(worked: Worked, made_at: str, scorer: str) -> str:
     sections: list[Element] = []
     if worked.today:
         sections = [*_charts(worked, worked.today), _disagreements(worked, worked.today)]
-    revised = f" {worked.revised} of them were changed after the verdict had been seen." if worked.revised else ""
+    revised = f" {worked.revised} of the random ones were seen before, with the verdict." if worked.revised else ""
     body = element(
         "main",
         element("h1", findings.agreement(worked)),

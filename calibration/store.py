@@ -1,17 +1,18 @@
 """Labels and calibrations in MongoDB."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pymongo import MongoClient, WriteConcern
+from pymongo import WriteConcern
 
 from calibration.cases import Case, Chosen, Document, draw
+from flink_job.database import APPLIED, Database
 
-APPLIED = "applied"
+Reader = Callable[[Iterable[Document]], Iterable[Document]]
 
 
-class Store:
+class Store(Database):
     """What people say, and what follows from it. Every method can fail as `pymongo` does.
 
     Parameters
@@ -23,34 +24,46 @@ class Store:
     """
 
     def __init__(self, uri: str, name: str) -> None:
-        self._client: MongoClient[dict[str, Any]] = MongoClient(uri, serverSelectionTimeoutMS=5000, tz_aware=True)
+        super().__init__(uri, name, patience_ms=5000)
         # A label is somebody's work: it is stored when it is on disk.
-        self._database = self._client.get_database(name, write_concern=WriteConcern("majority", j=True))
-        self._labels, self._calibrations = self._database["labels"], self._database["calibrations"]
+        on_disk = self._database.with_options(write_concern=WriteConcern("majority", j=True))
+        self._labels, self._calibrations = on_disk["labels"], on_disk["calibrations"]
 
-    def __enter__(self) -> "Store":
-        return self
+    def draw(
+        self, chosen: Chosen, count: int, seed: int, run: str | None = None, read: Reader = lambda found: found
+    ) -> list[Case]:
+        """Cases that have no label of this draw yet.
 
-    def __exit__(self, *details: object) -> None:
-        self._client.close()
-
-    def draw(self, chosen: Chosen, count: int, seed: int, run: str | None = None) -> list[Case]:
-        """Cases that have no label of this draw yet; with `run`, of that run of the generator alone."""
+        Parameters
+        ----------
+        chosen : str
+            From which answers.
+        count : int
+            How many, at most.
+        seed : int
+            Another seed is another draw.
+        run : str, optional
+            Only answers of that run of the generator.
+        read : callable, optional
+            Hands the outcomes on as they are read, which with many takes a while.
+        """
         results = self._database["results"]
         wanted: dict[str, Any] = {"score": {"$ne": None}, "llm_answer": {"$ne": None}}
         wanted |= {"confidence": "unsure"} if chosen == "unsure" else {}
         wanted |= {"run": run} if run else {}
         labelled = {label["_id"].partition(":")[0] for label in self._labels.find({"chosen": chosen}, {"_id": 1})}
         outcomes = results.find(wanted, {"question_id": 1, "llm_answer": 1})
-        drawn = draw(outcomes, labelled, count, seed)
+        drawn = draw(read(outcomes), labelled, count, seed)
         found = {outcome["_id"]: Case.of(outcome) for outcome in results.find({"_id": {"$in": drawn}})}
         return [found[message_id] for message_id in drawn if message_id in found]
 
     def save(self, case: Case, chosen: Chosen, accepted: bool, revised: bool) -> None:
         """Stores what a person said of a case; said twice, the later holds.
 
-        It is `revised` where it was said anew after the judge's verdict had been shown.
+        It is `revised` where the judge's verdict had been shown before: in this sitting, or for the other draw.
         """
+        other: Chosen = "unsure" if chosen == "random" else "random"
+        seen_before = revised or self._labels.find_one({"_id": _label_id(case, other)}, {"_id": 1}) is not None
         label = {
             "question": case.question,
             "references": list(case.references),
@@ -60,7 +73,7 @@ class Store:
             "scorer": case.scorer,
             "accepted": accepted,
             "chosen": chosen,
-            "revised": revised,
+            "revised": seen_before,
             "message_id": case.message_id,
             "labelled_at": datetime.now(UTC),
         }
@@ -71,7 +84,7 @@ class Store:
         self._labels.delete_one({"_id": _label_id(case, chosen)})
 
     def labels(self) -> list[Document]:
-        """Every label, one an answer: of two that were drawn differently, the blind one."""
+        """Every label, one an answer: of two that were drawn differently, the random one."""
         by_answer: dict[str, Document] = {}
         for label in self._labels.find().sort("_id"):
             answer = label["_id"].partition(":")[0]
@@ -86,16 +99,6 @@ class Store:
     def newest_calibration(self) -> Document | None:
         """The calibration that was made last."""
         return next(self._calibrations.find({"_id": {"$ne": APPLIED}}).sort("made_at", -1).limit(1), None)
-
-    def applied_calibration(self) -> Document | None:
-        """The calibration that is applied; None: the shipped model is."""
-        applied = self._calibrations.find_one({"_id": APPLIED})
-        return self._calibrations.find_one({"_id": applied["model"]}) if applied else None
-
-    def newest_scorer(self) -> str | None:
-        """The hash of the scorer that the job was last submitted with."""
-        newest = next(self._database["scorers"].find({}, {"_id": 1}).sort("made_at", -1).limit(1), None)
-        return str(newest["_id"]) if newest else None
 
     def apply(self, model: str) -> None:
         """Marks a calibration as the one that flink-submit takes."""

@@ -38,7 +38,7 @@ class Worked:
 
     @property
     def revised(self) -> int:
-        """How many blind labels were changed after the verdict had been seen."""
+        """How many blind labels were said when the verdict had been seen before."""
         return sum(label.blind and label.revised for label in self.labels)
 
 

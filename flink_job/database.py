@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pymongo import MongoClient, WriteConcern
 
-from flink_job.fit_scorer import Artefact
+if TYPE_CHECKING:  # it calls for packages that not every tool has
+    from flink_job.fit_scorer import Artefact
+
+APPLIED = "applied"
+"""Among the calibrations, the one that names another: that is applied."""
 
 
 class Database:
@@ -24,10 +28,12 @@ class Database:
     """
 
     def __init__(self, uri: str, name: str, patience_ms: int = 3000) -> None:
-        self._client: MongoClient[dict[str, Any]] = MongoClient(uri, serverSelectionTimeoutMS=patience_ms)
+        self._client: MongoClient[dict[str, Any]] = MongoClient(
+            uri, serverSelectionTimeoutMS=patience_ms, tz_aware=True
+        )
         self._database = self._client[name]
 
-    def __enter__(self) -> "Database":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *details: object) -> None:
@@ -42,14 +48,13 @@ class Database:
         answers = (answer for question in questions for answer in references_of(question))
         return list(islice(answers, most))
 
-    def applied_model(self) -> Mapping[str, Any] | None:
-        """The model of the calibration that is applied, if one is."""
+    def applied_calibration(self) -> Mapping[str, Any] | None:
+        """The calibration that is applied; None: the shipped model is."""
         calibrations = self._database["calibrations"]
-        applied = calibrations.find_one({"_id": "applied"})
-        calibration = calibrations.find_one({"_id": applied["model"]}) if applied else None
-        return calibration["model"] if calibration else None
+        applied = calibrations.find_one({"_id": APPLIED})
+        return calibrations.find_one({"_id": applied["model"]}) if applied else None
 
-    def save_scorer(self, artefact: Artefact) -> bool:
+    def save_scorer(self, artefact: "Artefact") -> bool:
         """Keeps an artefact under its hash, for whoever has to apply or explain a verdict that names it."""
         scorers = self._database.get_collection("scorers", write_concern=WriteConcern("majority", j=True))
         fields = {"artefact": artefact.text, "made_at": datetime.now(UTC)}

@@ -1,6 +1,7 @@
-"""Why an answer has its score, as JSON: `python -m flink_job.explain --question … --reference … --answer …`.
+"""Why an answer has its score, as JSON.
 
-With `--message-id`, of an outcome in MongoDB, by the scorer that gave it.
+`python -m flink_job.explain --message-id …` explains an outcome in MongoDB, by the scorer that gave it. Without, the
+texts are read from its input, as JSON: `{"question": "…", "references": ["…"], "answer": "…"}`.
 """
 
 import argparse
@@ -54,6 +55,23 @@ def explain_texts(database: Database, question: str, references: Sequence[str], 
     return {**explained, "knows_corpus": artefact is not None}
 
 
+def read_texts(text: str) -> tuple[str, list[str], str]:
+    """Question, references and answer, as they are given to the tool.
+
+    Raises
+    ------
+    CannotExplainError
+        These are no such texts.
+    """
+    try:
+        match json.loads(text):
+            case {"question": str(question), "references": [_, *_] as references, "answer": str(answer)}:
+                return question, [str(reference) for reference in references], answer
+    except ValueError:
+        pass
+    raise CannotExplainError('needed is {"question": "…", "references": ["…"], "answer": "…"} on the input')
+
+
 def explain(scorer: Scorer, question: str, references: Sequence[str], answer: str) -> dict[str, Any]:
     """An explanation with all that it is about."""
     texts: Mapping[str, Any] = {"question": question, "references": list(references), "answer": answer}
@@ -63,20 +81,15 @@ def explain(scorer: Scorer, question: str, references: Sequence[str], answer: st
 def main() -> int:
     """Runs the tool and gives its exit code."""
     parser = argparse.ArgumentParser(prog="explain", description="Says why an answer has its score.")
-    parser.add_argument("--message-id", help="an outcome in MongoDB")
-    parser.add_argument("--question", default="", help="what was asked")
-    parser.add_argument("--reference", action="append", default=[], help="a person's answer; may be repeated")
-    parser.add_argument("--answer", help="the answer to score")
+    parser.add_argument("--message-id", help="an outcome in MongoDB; without, texts are read from the input as JSON")
     given = parser.parse_args()
-    if given.message_id is None and (given.answer is None or not given.reference):
-        parser.error("--message-id is needed, or --answer and --reference")
     try:
         config = Config.from_environment(os.environ)
         with Database(config.mongodb_uri, config.mongodb_database, patience_ms=2000) as database:
             if given.message_id:
                 explained = explain_outcome(database, given.message_id)
             else:
-                explained = explain_texts(database, given.question, given.reference, given.answer)
+                explained = explain_texts(database, *read_texts(sys.stdin.read()))
     except (CannotExplainError, InvalidSettingError, PyMongoError, ValueError) as error:
         print(f"explain: {error}", file=sys.stderr)
         return 1

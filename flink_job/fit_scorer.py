@@ -3,6 +3,7 @@
 Never imported where records are handled.
 """
 
+import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping
@@ -46,3 +47,9 @@ def shipped_model() -> dict[str, Any]:
     """The model that is shipped."""
     model: dict[str, Any] = json.loads(COEFFICIENTS.read_text("utf-8"))
     return model
+
+
+def weights_hash(model: Mapping[str, Any]) -> str:
+    """Names a model but for its last step, which a calibration may change."""
+    weights = {name: value for name, value in model.items() if name != "calibration"}
+    return hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()[:16]

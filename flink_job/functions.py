@@ -1,4 +1,8 @@
-"""The two functions that Flink runs on records. No exception ever leaves them: it would end the job."""
+"""The two functions that Flink runs on records.
+
+No record makes an exception leave them: it would end the job. Where the state fails, one does leave: the task starts
+again from the last checkpoint, and loses nothing.
+"""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -95,6 +99,7 @@ class Attempts(KeyedProcessFunction):  # type: ignore[misc]
         """Called by Flink before the first record."""
         self._judge = self._judge_to_be.make()
         self._count = _counters(runtime_context, "accepted", "exhausted", "regenerated", "dead")
+        # The state's name in savepoints: another would forget every undecided request.
         descriptor = ValueStateDescriptor("asking", Types.STRING())
         # `Time`, for `Duration` would call for a JVM that is not there.
         descriptor.enable_time_to_live(
@@ -109,7 +114,7 @@ class Attempts(KeyedProcessFunction):  # type: ignore[misc]
         """Called by Flink for every record."""
         _, judged, *fields = row
         record = Record(*fields)
-        match _guarded(lambda: self._follow(judged, record.value)):
+        match self._follow(judged, record.value):
             case ("regenerated", _, (key, value)):
                 self._count["regenerated"].inc()
                 yield Row(key, value)
@@ -121,7 +126,8 @@ class Attempts(KeyedProcessFunction):  # type: ignore[misc]
                 yield DEAD_LETTER, _dead_letter(record, self._topic, reason)
 
     def _follow(self, judged: bytes, value: bytes | None) -> "Followed | Rejected":
-        followed = self._judge.follow(self._asking.value(), judged, value)
+        remembered = self._asking.value()
+        followed = _guarded(lambda: self._judge.follow(remembered, judged, value))
         if followed[0] != "rejected" and (state := followed[1]) is not None:
             self._asking.update(state)
         return followed

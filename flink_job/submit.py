@@ -10,10 +10,10 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from confluent_kafka.admin import AdminClient
@@ -23,7 +23,7 @@ from py4j.protocol import Py4JJavaError
 
 from flink_job.config import Config, InvalidSettingError
 from flink_job.database import Database
-from flink_job.fit_scorer import Artefact, fit, shipped_model
+from flink_job.fit_scorer import Artefact, fit, shipped_model, weights_hash
 from flink_job.flink_rest import Flink, FlinkError, JobFailedError
 from flink_job.shipping import Build, JudgeToBe
 from flink_job.streaming_score_job import ANSWERS, DEAD_LETTERS, REQUESTS, VERDICTS, start
@@ -64,9 +64,9 @@ def submit(config: Config) -> None:
     Raises
     ------
     FlinkError
-        Flink would not run it.
+        The judge cannot be made, or Flink would not run it.
     """
-    artefact = prepare(config)
+    artefact, judge = prepare(config)
     wait_for("Kafka's topics", config.kafka_bootstrap_servers, lambda: topics_exist(config))
     flink = Flink(config.flink_url)
     wait_for("Flink with a TaskManager", config.flink_url, lambda: flink.taskmanagers() > 0)
@@ -74,8 +74,7 @@ def submit(config: Config) -> None:
     if config.flink_execution_mode == "thread" and not find_libpython():
         log.warning("this Python has no shared library (libpython): it runs beside the TaskManager, and slower")
         config = replace(config, flink_execution_mode="process")
-    build = Build.installed()
-    name = f"{JOB_NAME} {version(config, artefact, build)}"
+    name = f"{JOB_NAME} {version(config, artefact, judge.build)}"
     running = flink.job(JOB_ID)
     if running and not running.ended:
         if running.name == name:
@@ -84,20 +83,48 @@ def submit(config: Config) -> None:
             return
         log.info("%s runs, and is replaced", running.name)
         end(flink, config)
-    judge = JudgeToBe(build, artefact.compressed(), config.score_threshold, config.max_attempts)
     run(flink, config, judge, name)
 
 
-def prepare(config: Config) -> Artefact:
-    """The scorer of today's questions and model; it is in MongoDB before a verdict can name it."""
+def prepare(config: Config) -> tuple[Artefact, JudgeToBe]:
+    """The scorer of today's questions and model, and its judge.
+
+    It is in MongoDB before a verdict can name it, and it was tried here before what runs is ended for it.
+
+    Raises
+    ------
+    FlinkError
+        The judge cannot be made.
+    """
     mongodb = urlsplit(config.mongodb_uri).netloc.rpartition("@")[2]
     with Database(config.mongodb_uri, config.mongodb_database) as database:
         references = wait_for("MongoDB's questions", mongodb, lambda: database.references(config.scorer_sample))
-        model = wait_for("MongoDB", mongodb, lambda: database.applied_model() or shipped_model())
-        artefact = fit(references, model)
+        [applied] = wait_for("MongoDB", mongodb, lambda: [database.applied_calibration()])
+        try:
+            artefact = fit(references, todays_model(applied))
+            judge = JudgeToBe(Build.installed(), artefact.compressed(), config.score_threshold, config.max_attempts)
+            judge.make()
+        except ValueError as error:
+            back = "`make apply-calibration RESET=1` goes back to the shipped model"
+            raise FlinkError(f"no judge can be made of the scorer ({error}); {back}") from error
         wait_for("MongoDB", mongodb, lambda: database.save_scorer(artefact))
     log.info("fitted scorer %s on %d reference answers", artefact.hash, len(references))
-    return artefact
+    return artefact, judge
+
+
+def todays_model(applied: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The shipped model, with the last step of the applied calibration if that was made for its weights."""
+    shipped = shipped_model()
+    if applied is None:
+        return shipped
+    if applied.get("from_model") != weights_hash(shipped):
+        log.warning(
+            "calibration %s was made for another model than the one that is shipped now, and is not used: "
+            "`make calibrate` makes one for this",
+            applied["_id"],
+        )
+        return shipped
+    return {**shipped, "calibration": applied["model"]["calibration"]}
 
 
 def end(flink: Flink, config: Config) -> None:

@@ -65,7 +65,8 @@ class ComposeRuntime:
         return self.is_up() and not is_build_noted(self.settings)
 
     def make_way(self, steps: Steps) -> None:
-        """Nothing to do: Compose makes anew what was made from another image."""
+        """Ends nothing: Compose makes anew what has another image or settings; the rest runs on."""
+        steps.done("replacing", "only what changed; the rest runs on")
 
     def check_settings(self) -> None:
         """Nothing to check: Compose makes anew what was made with other settings."""

@@ -60,7 +60,8 @@ def verdict(explained: Part, threshold: float) -> str:
         word = {"accepted": "Accepted", "exhausted": "Not accepted"}.get(explained["verdict"], explained["verdict"])
         attempts = explained.get("attempts") or 0
         best = f", best of {attempts} attempts" if attempts > 1 else ""
-        return f"{word}: score {score:.3f}{best}, threshold {explained.get('threshold') or threshold:g}, {by}.{unsure}"
+        own = explained.get("threshold")
+        return f"{word}: score {score:.3f}{best}, threshold {threshold if own is None else own:g}, {by}.{unsure}"
     word = "would be accepted" if score >= threshold else "would not be accepted"
     return f"Score {score:.3f}: {word}, threshold {threshold:g}, {by}.{unsure}"
 

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from calibration.cases import Chosen
+from calibration.cases import Chosen, Document
 from calibration.sitting import sit
 from calibration.store import Store
 from flink_job.config import Config, InvalidSettingError
 from stack.explanation import show
 from stack.runtime import NOTHING_RUNS, Runtime, need_running, run_once
-from stack.settings import ROOT, SettingError, Settings, StackError
+from stack.settings import SettingError, Settings, StackError
 
 OPTIONS = {
     "explain": ("ANSWER", "REFERENCE", "QUESTION_TEXT", "QUESTION"),
@@ -26,8 +26,6 @@ OPTIONS = {
 }
 """What each of the commands can be told, as NAME=value."""
 
-SHIPPED = ROOT / "flink_job" / "coefficients.json"
-
 console = Console(highlight=False)
 Value = TypeVar("Value")
 
@@ -36,14 +34,15 @@ def explain(runtime: Runtime, settings: Settings, arguments: argparse.Namespace)
     """Show why an answer has its score."""
     given = _options(arguments)
     if "QUESTION" in given:
-        asked = [f"--message-id={given['QUESTION']}"]
+        told = runtime.tool("flink_job.explain", [f"--message-id={given['QUESTION']}"])
     elif given.keys() >= {"ANSWER", "REFERENCE"}:
-        asked = [f"--answer={given['ANSWER']}", f"--reference={given['REFERENCE']}"]
-        asked += [f"--question={given['QUESTION_TEXT']}"] if "QUESTION_TEXT" in given else []
+        question, references = given.get("QUESTION_TEXT", ""), [given["REFERENCE"]]
+        texts = {"question": question, "references": references, "answer": given["ANSWER"]}
+        # Not as arguments, which may not be that long.
+        told = runtime.tool("flink_job.explain", given=json.dumps(texts).encode())
     else:
         raise SettingError("Explain which answer? make explain ANSWER=… REFERENCE=…, or QUESTION=message_id")
-    explained = json.loads(runtime.tool("flink_job.explain", asked))
-    show(explained, _threshold(settings), console)
+    show(json.loads(told), _threshold(settings), console)
 
 
 def label(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
@@ -55,7 +54,7 @@ def label(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -
     if not runtime.is_up():
         raise StackError(NOTHING_RUNS)
     with _store(settings) as store:
-        cases = store.draw(chosen, count, seed, given.get("RUN"))
+        cases = store.draw(chosen, count, seed, given.get("RUN"), _counted)
         if len(cases) < count:
             console.print(f"There are {len(cases):,} such answers without a label; {count:,} were asked for.")
         if cases:
@@ -87,20 +86,33 @@ def apply_calibration(runtime: Runtime, settings: Settings, arguments: argparse.
     resets = _options(arguments).get("RESET", "0") not in ("", "0")
     need_running(runtime)
     with _store(settings) as store:
-        shipped = json.loads(SHIPPED.read_text("utf-8"))
-        applied = store.applied_calibration()
-        calibration = {"model": shipped} if resets else store.newest_calibration()
-        if calibration is None:
+        calibration = None if resets else store.newest_calibration()
+        if calibration is None and not resets:
             raise StackError("There is no calibration; `make calibrate` makes one.")
-        before, after = (applied["model"] if applied else shipped), calibration["model"]
-        if before == after:
-            console.print("The scorer stays as it is: nothing is to be changed.")
-        else:
-            _print_rows([(name, _change(before, after, name)) for name in ("slope", "intercept")])
-            store.reset() if resets else store.apply(calibration["_id"])
-            run_once(runtime, "flink-submit")
-            console.print(f"Later verdicts name the scorer {store.newest_scorer()}.")
-    _print_threshold(settings, calibration.get("threshold"))
+        before = _scorer(store)
+        store.apply(calibration["_id"]) if calibration else store.reset()
+        # Always: the last time it may have failed. Where the job runs so already, it changes nothing.
+        run_once(runtime, "flink-submit")
+        after = _scorer(store)
+    if before and before != after:
+        _print_rows([(name, _change(before["model"], after["model"], name)) for name in ("slope", "intercept")])
+    console.print(f"Later verdicts name the scorer {after['hash']}.")
+    _print_threshold(settings, calibration.get("threshold") if calibration else None)
+
+
+def _scorer(store: Store) -> Mapping[str, Any]:
+    """What the job was last submitted with; nothing before the first time."""
+    scorer: Mapping[str, Any] = json.loads(store.scorer() or "{}")
+    return scorer
+
+
+def _counted(outcomes: Iterable[Document]) -> Iterator[Document]:
+    """The same, with a line on a terminal that says how far it is."""
+    with console.status("Reading answers …") as status:
+        for number, outcome in enumerate(outcomes, 1):
+            if number % 1000 == 0:
+                status.update(f"Reading answers: {number:,} …")
+            yield outcome
 
 
 def _print_threshold(settings: Settings, recommended: float | None) -> None:

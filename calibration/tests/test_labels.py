@@ -19,7 +19,7 @@ LABELS = some.builds(
 )
 
 
-@given(some.lists(LABELS, max_size=5))
+@given(some.lists(LABELS, max_size=5, unique_by=lambda label: (label.question, label.answer)))
 def test_what_is_written_is_read_again(labels: list[Label]) -> None:
     assert read_csv(write_csv(labels, [0.5] * len(labels))) == labels
 
@@ -41,6 +41,16 @@ def test_a_column_says_which_labels_were_chosen_otherwise() -> None:
     assert [label.blind for label in labels] == [False, True]
 
 
+def test_an_answer_that_is_there_twice_is_one_label_from_a_random_draw_if_it_has_one() -> None:
+    rows = ("q,r,a,no,unsure", "q,r,b,yes,", "q,r,a,no,random", "q,r,a,no,random", "p,r,a,yes,")
+    labels = read_csv("\n".join(("question,reference,answer,accepted,chosen", *rows)))
+    assert [(label.question, label.answer, label.blind) for label in labels] == [
+        ("q", "a", True),
+        ("q", "b", True),
+        ("p", "a", True),
+    ]
+
+
 def test_a_spreadsheets_byte_order_mark_is_no_part_of_the_first_column() -> None:
     assert len(read_csv("\ufeffquestion,reference,answer,accepted\nq,r,a,1\n")) == 1
 
@@ -57,6 +67,7 @@ def test_an_answer_may_be_as_long_as_an_answer_may_be() -> None:
         ("question,reference,answer,accepted\nq,r,a,yes\nq,r,a,maybe\n", "line 3: accepted is 'maybe'; allowed are"),
         ("question,reference,answer,accepted\nq,,a,yes\n", "line 2: the reference is empty"),
         ("question,reference,answer,accepted,other_answers\nq,r,a,yes,x\n", "line 2: other_answers is no JSON list"),
+        ("question,reference,answer,accepted\nq,r,a,yes\nq,r,a,no\n", "line 3: line 2 says the opposite"),
         ("", "the column question is missing"),
     ],
 )

@@ -1,0 +1,120 @@
+"""What the commands about the judge hand on: calibrations to the job, texts to the tool that explains."""
+
+import argparse
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from stack import judging
+from stack.explanation import verdict
+from stack.settings import Settings, StackError
+
+SHIPPED = {"slope": [1.0, 1.0], "intercept": [0.0, 0.0]}
+CALIBRATED = {"slope": [0.5, 0.5], "intercept": [1.0, 1.0]}
+
+
+class Store:
+    """A store with one calibration."""
+
+    def __init__(self) -> None:
+        self.applied: str | None = None
+        self.submitted: str | None = None
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def newest_calibration(self) -> Mapping[str, Any]:
+        return {"_id": "new", "model": {"calibration": CALIBRATED}, "threshold": None}
+
+    def apply(self, model: str) -> None:
+        self.applied = model
+
+    def reset(self) -> None:
+        self.applied = None
+
+    def scorer(self) -> str:
+        calibration = CALIBRATED if self.submitted else SHIPPED
+        return json.dumps({"hash": f"scorer of {self.submitted}", "model": {"calibration": calibration}})
+
+
+class Stack:
+    """A stack whose flink-submit fails as often as it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+        self.store, self.failures, self.submits = Store(), 0, 0
+        self._settings, self._screen = settings, io.StringIO()
+        monkeypatch.setattr(judging, "need_running", lambda _: None)
+        monkeypatch.setattr(judging, "_store", lambda _: self.store)
+        monkeypatch.setattr(judging, "run_once", self._run_once)
+        monkeypatch.setattr(judging, "console", Console(file=self._screen, width=120))
+
+    def _run_once(self, _runtime: object, part: str) -> None:
+        assert part == "flink-submit"
+        self.submits += 1
+        if self.failures:
+            self.failures -= 1
+            raise StackError("flink-submit failed")
+        self.store.submitted = self.store.applied
+
+    def apply(self, *options: str) -> str:
+        self._screen.truncate(0)
+        given = argparse.Namespace(command="apply-calibration", options=options)
+        judging.apply_calibration(self, self._settings, given)  # type: ignore[arg-type]
+        return self._screen.getvalue()
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Stack:  # noqa: ANN401 - see pytest
+    return Stack(monkeypatch, Settings(tmp_path))
+
+
+def test_a_calibration_is_submitted_again_after_that_failed(stack: Stack) -> None:
+    stack.failures = 1
+    with pytest.raises(StackError):
+        stack.apply()
+    assert stack.store.applied == "new"
+    said = stack.apply()
+    assert stack.store.submitted == "new"
+    assert "1.000 → 0.500" in said
+    assert "Later verdicts name the scorer scorer of new." in said
+
+
+def test_the_job_is_submitted_however_often_and_told_of_no_change_where_there_is_none(stack: Stack) -> None:
+    stack.apply()
+    said = stack.apply()
+    assert stack.submits == 2
+    assert "→" not in said
+    assert "scorer of new" in said
+
+
+def test_a_reset_goes_back_to_what_is_shipped(stack: Stack) -> None:
+    stack.apply()
+    said = stack.apply("RESET=1")
+    assert stack.store.submitted is None
+    assert "0.500 → 1.000" in said
+
+
+def test_texts_to_explain_may_be_longer_than_an_argument(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:  # noqa: ANN401
+    class Runtime:
+        def tool(self, module: str, arguments: Sequence[str] = (), given: bytes = b"") -> bytes:
+            assert (module, arguments) == ("flink_job.explain", ())
+            return given
+
+    told: list[Any] = []
+    monkeypatch.setattr(judging, "show", lambda explained, *_: told.append(explained))
+    answer = "Because. " * 50_000
+    given = argparse.Namespace(command="explain", options=[f"ANSWER={answer}", "REFERENCE=So."])
+    judging.explain(Runtime(), Settings(tmp_path), given)  # type: ignore[arg-type]
+    assert told == [{"question": "", "references": ["So."], "answer": answer}]
+
+
+def test_a_verdict_is_told_with_its_own_threshold_also_where_that_was_zero() -> None:
+    explanation = {"score": 0.1, "unsure": False, "scorer": "abc"}
+    assert "threshold 0," in verdict({"explanation": explanation, "verdict": "accepted", "threshold": 0.0}, 0.65)
+    assert "threshold 0.65," in verdict({"explanation": explanation, "verdict": "accepted", "threshold": None}, 0.65)
