@@ -35,7 +35,7 @@ TRAPS = 0.2
 WEIGHT_TRAP = {"numbers": 3.0, "roles": 3.0, "negated": 4.0, "cut": 3.0, "padded": 2.0, "stuffed": 3.0}
 # The sample asks what people ask each other, and its answers are long.
 WEIGHT_SAMPLE = 3.0
-TRAPS_CALIBRATION = 0.25
+TRAPS_CALIBRATION = 0.3
 ROUNDS, STEPS = 3, 300
 # Function words of Spanish, which the judged answers lack, by about the share of texts that have them.
 SPANISH = {

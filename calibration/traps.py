@@ -179,7 +179,7 @@ def stuff(given: Given) -> str | None:
         return None
     content = content * given.chance.choice([1, 1, 2])
     given.chance.shuffle(content)
-    return given.chance.choice([" ", ", "]).join(content)
+    return given.chance.choice([" ", ", "]).join(content) + given.chance.choice(["", "."])
 
 
 def pad(given: Given) -> str | None:

@@ -11,6 +11,8 @@ use crate::stems::{Stem, Stems};
 
 /// A text of people has at least this share of function words.
 const NATURAL_FUNCTION_SHARE: f64 = 0.2;
+/// Fewer words may be a name or a date, which need none.
+const SENTENCE: f64 = 8.0;
 /// A text of people repeats up to this share of its content words.
 const NATURAL_REPETITION: f64 = 0.35;
 /// Longer references are not looked for word for word, only pair by pair.
@@ -276,7 +278,7 @@ impl<'c, 't> Comparison<'c, 't> {
             .stems(&self.reference.distinct)
             .filter(|stem| !stem.function && stem.answer.any());
         let turned = shared.clone().filter(|stem| stem.answer.contradicts(&stem.reference));
-        self.signals.set(Signal::Flipped, turned.clone().count() as f64 / 3.0);
+        self.signals.set(Signal::Flipped, turned.clone().count() as f64 / 2.0);
         self.signals
             .set(Signal::Polarity, share(mass(turned), mass(shared), 0.0));
         let difference = self.given.negations.abs_diff(self.reference.negations);
@@ -327,6 +329,7 @@ impl<'c, 't> Comparison<'c, 't> {
         } else {
             NATURAL_FUNCTION_SHARE.min(self.reference.function_share)
         };
+        let natural = if given >= SENTENCE { natural } else { 0.0 };
         self.signals.set(
             Signal::Stuffed,
             share(natural - self.given.function_share, natural, 0.0),

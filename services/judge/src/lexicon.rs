@@ -151,7 +151,7 @@ identify available locate data record say tell certain saber puedo encuentro enc
 responder informacion seguro";
 
 const EXPLAINING: &str = "why how should explain describe difference differences advice tips tip happens happen causes \
-cause purpose reason sucede razon explica explicar diferencia debo deberia consejo consejos";
+cause purpose reason point way sucede razon explica explicar diferencia debo deberia consejo consejos";
 
 const IGNORANT: &str = "unable unclear unknown clarify unsure desconozco desconocido desconocida";
 

@@ -9,6 +9,9 @@ const POLAR: [&str; 32] = [
     "tiene", "ha",
 ];
 
+/// Behind "what is": what follows has one name.
+const NAMED: [&str; 9] = ["the", "my", "your", "his", "her", "its", "our", "their", "this"];
+
 /// What a question asks for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked {
@@ -30,13 +33,25 @@ impl Asked {
             .iter()
             .enumerate()
             .any(|(position, word)| word.entry.explains && !quantity(position));
-        let stems = words.iter().map(|word| question.stem(word));
-        let why = stems.clone().zip(stems.skip(1)).any(|pair| pair == ("por", "que"));
-        let polar = words.first().is_some_and(|word| POLAR.contains(&question.stem(word)));
+        let stems: Vec<&str> = words.iter().map(|word| question.stem(word)).collect();
+        let why = stems.windows(2).any(|pair| pair == ["por", "que"]);
+        let polar = stems.first().is_some_and(|first| POLAR.contains(first));
         Self {
             number,
-            explanation: explanation || why,
+            explanation: explanation || why || defines(&stems),
             polar,
         }
     }
+}
+
+/// "What is a …" and "what does … do" ask what something is or does; "what is the …" asks for its name.
+fn defines(stems: &[&str]) -> bool {
+    stems.windows(3).any(|words| match words {
+        ["what", "is" | "are", next] => !NAMED.contains(next),
+        ["what", next, _] => [
+            "a", "an", "do", "does", "did", "can", "could", "exact", "make", "should",
+        ]
+        .contains(next),
+        _ => false,
+    })
 }

@@ -62,7 +62,7 @@ signals! {
     NumbersAsked "numbers_asked",
     /// The share of the shared words that are negated in one text and not in the other, by idf.
     Polarity "polarity",
-    /// Some shared words are negated in one text and not in the other: three or more are 1.
+    /// Some shared words are negated in one text and not in the other: two or more are 1.
     Flipped "flipped",
     /// The answer negates more often or less often than the reference: by two or more is 1.
     Negations "negations",
@@ -74,7 +74,7 @@ signals! {
     Uncertain "uncertain",
     /// The share of the question's words in the reference that the answer lacks, by idf.
     Unasked "unasked",
-    /// The answer has fewer function words among its words than a text written by people, or than the reference.
+    /// Among eight words or more there are fewer function words than in a text written by people, or in the reference.
     Stuffed "stuffed",
     /// The share of the answer's content words that repeat earlier ones, beyond that in the reference.
     Repeated "repeated",
