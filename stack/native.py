@@ -181,7 +181,7 @@ class NativeRuntime:
         with suppress(_NotRunningError, psutil.NoSuchProcess):
             supervisor = psutil.Process(self._ask("getPID"))
             self._ask("shutdown")
-            psutil.wait_procs([supervisor], timeout=90)
+            have_ended([supervisor], timeout_s=90)
 
     def _check_programs(self) -> None:
         check_settings(self.environment(), lambda program: [f"target/release/{program}", "--print-settings"])
@@ -280,6 +280,24 @@ class NativeRuntime:
         return self.settings.ports[PORT_OF[service]] + copy - 1 if service in PORT_OF else 0
 
 
+def have_ended(processes: list[psutil.Process], timeout_s: float) -> bool:
+    """Waits until none of these runs; one that its parent has not asked about since it ended runs no more, either."""
+    deadline = time.monotonic() + timeout_s
+    while alive := psutil.wait_procs(processes, timeout=0.1)[1]:
+        if all(_is_zombie(process) for process in alive):
+            return True
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 def _kill(find: Callable[[], list[psutil.Process]]) -> None:
     for _ in range(10):
         if not (processes := find()):
@@ -287,7 +305,7 @@ def _kill(find: Callable[[], list[psutil.Process]]) -> None:
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(processes, timeout=5)
+        have_ended(processes, timeout_s=5)
     raise StackError(f"These processes cannot be killed: {[process.pid for process in find()]}")
 
 

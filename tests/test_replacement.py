@@ -8,10 +8,11 @@ import psutil
 import pytest
 
 from stack.build import is_build_noted, note_build
-from stack.native import NativeRuntime
+from stack.native import NativeRuntime, have_ended
 from stack.runtime import begin, end
 from stack.settings import Settings
 from stack.steps import Steps
+from tests.support import eventually
 
 
 def test_a_stack_is_todays_if_it_noted_todays_sources(tmp_path: Path) -> None:
@@ -46,3 +47,17 @@ def test_what_runs_in_the_foreground_does_not_make_way(tmp_path: Path) -> None:
     finally:
         runtime.kill_all()
         end(foreground)
+
+
+def test_a_process_that_its_parent_never_asks_about_has_ended_all_the_same(tmp_path: Path) -> None:
+    # What the shell has become knows nothing of the child that the shell had.
+    script = f"sleep 0.1 & echo $! > {tmp_path}/pid; exec sleep 60"
+    parent = begin(["sh", "-c", script], os.environ, None)
+    try:
+        eventually(lambda: psutil.Process(parent.pid).name() == "sleep", "a parent that does not ask")
+        child = psutil.Process(int((tmp_path / "pid").read_text()))
+        assert have_ended([child], timeout_s=30)
+        assert child.status() == psutil.STATUS_ZOMBIE
+        assert not have_ended([psutil.Process(parent.pid)], timeout_s=0)
+    finally:
+        end(parent)
