@@ -2,6 +2,8 @@
 
 import csv
 import json
+import math
+import re
 import subprocess
 import uuid
 from collections import Counter
@@ -22,6 +24,8 @@ def test_every_question_of_the_default_run_has_exactly_one_outcome(stack: Stack,
     # About 70 % pass at once, 20 % later, 10 % never.
     assert 0.75 < summary.verdicts["accepted"] / 200 < 0.99
     assert summary.regenerations > 0
+    # One question in twenty is answered by traps.
+    assert 0 < summary.traps.total() < 200
     assert probe.metrics_equal_the_results()
     run = json.loads((stack.settings.data_collected() / "default" / "run.json").read_text())
     assert (run["state"], run["asked"]) == ("complete", 200)
@@ -37,6 +41,21 @@ def test_an_accepted_answer_reaches_the_threshold_and_an_exhausted_one_does_not(
         assert outcome["attempts"] == 3 or outcome["accepted"]
         assert max(attempt["score"] for attempt in outcome["history"]) == outcome["score"]
         assert [attempt["attempts"] for attempt in outcome["history"]] == list(range(1, outcome["attempts"] + 1))
+
+
+def test_what_the_model_answered_is_stored_with_its_run_its_signals_and_its_scorer(stack: Stack, probe: Probe) -> None:
+    stack.send(TRAFFIC_RUN="judged", TRAFFIC_TOTAL="20", TRAFFIC_RATE="200", TRAFFIC_POPULARITY="each")
+    asked = _asked(stack, "judged")
+    scorers = probe.database["scorers"].distinct("_id")
+    outcomes = list(probe.database["results"].find({"_id": {"$in": asked}, "source": "llm"}))
+    assert outcomes
+    for outcome in outcomes:
+        assert outcome["run"] == "judged"
+        assert outcome["signals"]
+        assert all(math.isfinite(signal) for signal in outcome["signals"].values())
+        assert outcome["confidence"] in ("sure", "unsure")
+        assert re.fullmatch("[0-9a-f]{16}", outcome["scorer"])
+        assert outcome["scorer"] in scorers
 
 
 def test_no_prompt_holds_reference_text(stack: Stack, probe: Probe) -> None:
@@ -58,7 +77,7 @@ def test_no_prompt_holds_reference_text(stack: Stack, probe: Probe) -> None:
     assert prompts > 0
 
 
-def test_attempts_of_two_askings_of_one_question_are_not_mixed_up(probe: Probe) -> None:
+def test_attempts_of_two_requests_of_one_question_are_not_mixed_up(probe: Probe) -> None:
     one, other = str(uuid.uuid4()), str(uuid.uuid4())
     poor, good = "Nothing of that.", "Molecules of air scatter the short waves of blue light."
     answers = [(one, 1, poor), (other, 1, poor), (one, 2, good), (other, 2, poor), (other, 3, poor)]
@@ -140,7 +159,7 @@ def test_a_setting_that_cannot_be_used_is_named_at_start(stack: Stack, service: 
 
 
 def _asked(stack: Stack, run: str) -> list[str]:
-    """The askings of a run."""
+    """The ids of the requests of a run."""
     with (stack.settings.data_collected() / run / "events.csv").open() as file:
         return [row["message_id"] for row in csv.DictReader(file)]
 
