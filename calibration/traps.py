@@ -206,9 +206,9 @@ def echo(given: Given) -> str | None:
     return given.chance.choice(
         [
             asked,
-            f"{asked} That is a good given.question.",
+            f"{asked} That is a good question.",
             f"You are asking: {given.question}",
-            f"The given.question is {asked}",
+            f"The question is {asked}",
         ]
     )
 

@@ -20,8 +20,8 @@ pub struct Judging {
 }
 
 impl Judging {
-    /// The largest answer that is judged in place, which takes well below a millisecond.
-    const MOST_BYTES_IN_PLACE: usize = 16 << 10;
+    /// The largest answer, with its question and references, that is judged in place: others would hold up a thread.
+    const MOST_BYTES_IN_PLACE: usize = 4 << 10;
 
     /// Nothing was judged yet; `size` of those that are rejected are remembered.
     pub fn new(threshold: Score, size: usize) -> Self {

@@ -165,7 +165,8 @@ const ORDINALS: &str = "zeroth first second third fourth fifth sixth seventh eig
 thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth";
 const TENS: &str = "twenty thirty forty fifty sixty seventy eighty ninety";
 const TENTHS: &str = "twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth";
-const UNITS_ES: &str = "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince \
+// "once" is left to English, where it is no number.
+const UNITS_ES: &str = "cero uno dos tres cuatro cinco seis siete ocho nueve diez undecimo doce trece catorce quince \
 dieciseis diecisiete dieciocho diecinueve veinte veintiuno veintidos veintitres veinticuatro veinticinco veintiseis \
 veintisiete veintiocho veintinueve";
 const ORDINALS_ES: &str = "ceroavo primero segundo tercero cuarto quinto sexto septimo octavo noveno decimo";
@@ -210,7 +211,7 @@ kilometre km kms kilometer kilometers kilometres kilometro kilometros
 centimetre cm centimeter centimeters centimetres centimetro centimetros
 metre meter meters metres metro metros
 kilogram kg kgs kilograms kilo kilos kilogramo kilogramos
-mile mi miles milla millas
+mile miles milla millas
 foot ft feet pie pies
 pound lb lbs pounds
 hour hr hrs hours hora horas
@@ -218,7 +219,7 @@ minute min mins minutes minuto minutos
 percent pct percentage
 england english
 britain british
-usa us america american
+usa america american
 child children kid kids
 man men
 woman women

@@ -110,6 +110,8 @@ impl<'a> Text<'a> {
                 && self.source[last.end as usize..word.start as usize]
                     .bytes()
                     .all(|byte| byte == b' ' || byte == b'-')
+                // Digits go on with a word such as million only: "20-7" is a score, "1990 3" two numbers.
+                && (matches!(part, NumberWord::Scale(_)) || word.entry.number.is_some() && last.entry.number.is_some())
                 && sum.take(part)
             {
                 last.end = word.end;
