@@ -39,6 +39,8 @@ def test_what_runs_in_the_foreground_does_not_make_way(tmp_path: Path) -> None:
     script = f"sleep 60 & echo $! > {tmp_path}/pid"
     begin(["sh", "-c", script], runtime.environment(), None).wait()
     leftover = int((tmp_path / "pid").read_text())
+    # Until then it is a copy of the shell, whose environment cannot be read while it becomes `sleep`.
+    eventually(lambda: psutil.Process(leftover).name() == "sleep", "a process left over")
     try:
         with Steps(StringIO()) as steps:
             runtime.make_way(steps)
