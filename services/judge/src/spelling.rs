@@ -37,9 +37,8 @@ pub fn spell(answer: &Answer<'_>, reference: &Profile<'_>, relevant: Relevant, s
         let mut best = (0.0, None);
         for other in &added {
             let candidate = stems.get(*other);
-            // Appropriate and inappropriate are alike, and opposites.
-            let is_prefixed = stem.text.ends_with(candidate.text) || candidate.text.ends_with(stem.text);
-            if !is_prefixed && may_be_like(stem.letters(), candidate.letters()) {
+            let negated = is_negated(stem.text, candidate.text) || is_negated(candidate.text, stem.text);
+            if !negated && may_be_like(stem.letters(), candidate.letters()) {
                 let likeness = likeness(stem.text, candidate.text);
                 if likeness > best.0 {
                     best = (likeness, Some(*other));
@@ -47,12 +46,16 @@ pub fn spell(answer: &Answer<'_>, reference: &Profile<'_>, relevant: Relevant, s
             }
         }
         let (likeness, Some(other)) = best else { continue };
-        let written = stems.get(other).text;
-        // A word of another beginning is another word.
-        let begins_alike = stem.text.as_bytes().first() == written.as_bytes().first();
-        let misspelt = likeness >= MISSPELT && begins_alike && stem.text.len().min(written.len()) >= SHORTEST;
+        let misspelt = likeness >= MISSPELT && stem.text.len().min(stems.get(other).text.len()) >= SHORTEST;
         stems.all[id as usize].likeness = likeness;
         stems.all[id as usize].misspelt = misspelt;
         stems.all[other as usize].misspelt |= misspelt;
     }
+}
+
+/// Whether a word is another one with a beginning that makes it the opposite: alike as they are, they are no typos.
+fn is_negated(word: &str, other: &str) -> bool {
+    const BEGINNINGS: [&str; 9] = ["un", "in", "im", "ir", "il", "dis", "non", "anti", "des"];
+    word.strip_suffix(other)
+        .is_some_and(|beginning| BEGINNINGS.contains(&beginning))
 }
