@@ -1,10 +1,11 @@
 """Everything that the judge is fitted on and measured with, as one table of cases."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from cotejo_native import words
 from numpy.typing import NDArray
 
 from calibration import data, traps
@@ -56,7 +57,8 @@ def gather(folder: Path) -> Examples:
         "short": _references(asked),
         "adversarial": _references(tricky),
     }
-    made = [(example, origin) for origin, pairs in sources.items() for example in _made(pairs)]
+    facts = {example.case.question: example.case.references for example in asked}
+    made = [(example, origin) for origin, pairs in sources.items() for example in _made(pairs, facts)]
     return _table([*judged, *made])
 
 
@@ -69,13 +71,24 @@ def _references(examples: Sequence[data.Example]) -> list[tuple[str, str]]:
     return pairs[:half] + pairs[-half:] if len(pairs) > MOST_REFERENCES else pairs
 
 
-def _made(pairs: Sequence[tuple[str, str]]) -> list[data.Example]:
-    return [
+def _made(pairs: Sequence[tuple[str, str]], facts: Mapping[str, Sequence[str]]) -> list[data.Example]:
+    made = [
         data.Example(
             Case(question, (reference,), answer), name in traps.COPIES, "copy" if name in traps.COPIES else "trap", name
         )
         for name, question, reference, answer in traps.make(pairs)
     ]
+    return [example for example in made if not _answers(example, facts.get(example.case.question, ()))]
+
+
+def _answers(example: data.Example, facts: Sequence[str]) -> bool:
+    """A part of a paragraph that has the name or date that was asked for is no trap: people accept it."""
+    return example.source in traps.PARTS and any(_within(fact, example.case.answer) for fact in facts)
+
+
+def _within(part: str, text: str) -> bool:
+    wanted, given = words(part), words(text)
+    return any(given[start : start + len(wanted)] == wanted for start in range(len(given)))
 
 
 def _table(rows: Sequence[tuple[data.Example, str]]) -> Examples:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from calibration import data
 from calibration.examples import FOLDS, Examples, gather
 from calibration.judge import SIGNALS, Floats, Measured, measure
-from calibration.model import Model, best_rows, features_of, first_guess, fit_product, platt
+from calibration.model import Model, best_rows, features_of, first_guess, fit_human, fit_product, platt
 from calibration.report import report, unsure_band
 from flink_job.frequencies import BACKGROUND, blend
 
@@ -27,15 +27,23 @@ COEFFICIENTS = BACKGROUND.with_name("coefficients.json")
 STRENGTH = 2_000  # for how many documents the background stands
 LEAST_DOCUMENTS = 3
 # How much one example of a kind counts: in the fit, and in the Platt step, which keeps to what people are asked.
-WEIGHT = {"open": 1.0, "adversarial": 0.7, "medium": 0.8, "long": 1.5}
-WEIGHT_CALIBRATION = {"open": 1.0, "adversarial": 0.0, "medium": 0.2, "long": 0.4}
+WEIGHT = {"open": 1.0, "adversarial": 0.7, "medium": 1.0, "long": 3.0}
+WEIGHT_CALIBRATION = {"open": 1.0, "adversarial": 0.0, "medium": 0.4, "long": 1.0}
 # Everything made by rules together, as a share of everything judged; in the Platt step, of the longer references.
-TRAPS = 0.2
+TRAPS = 0.1
 # Among them: what differs from a good answer in one word counts more than what differs in all.
-WEIGHT_TRAP = {"numbers": 3.0, "roles": 3.0, "negated": 4.0, "cut": 3.0, "padded": 2.0, "stuffed": 3.0}
+WEIGHT_TRAP = {
+    "numbers": 5.0,
+    "roles": 3.0,
+    "negated": 4.0,
+    "cut": 4.0,
+    "padded": 3.0,
+    "stuffed": 6.0,
+    "off topic": 3.0,
+}
 # The sample asks what people ask each other, and its answers are long.
-WEIGHT_SAMPLE = 3.0
-TRAPS_CALIBRATION = 0.3
+WEIGHT_SAMPLE = 6.0
+TRAPS_CALIBRATION = 0.07
 ROUNDS, STEPS = 3, 300
 # Function words of Spanish, which the judged answers lack, by about the share of texts that have them.
 SPANISH = {
@@ -75,6 +83,8 @@ def fit(examples: Examples, measured: Measured) -> Model:
     weight = _weights(examples, WEIGHT, TRAPS, longer_only=False)
     features = features_of(measured)
     model = first_guess()
+    rows, judged = best_rows(model.log_odds(measured), measured), ~examples.made
+    model = fit_human(features[rows][judged], examples.accepted[judged], weight[judged], model, STEPS)
     for _ in range(ROUNDS):
         rows = best_rows(model.log_odds(measured), measured)
         model = fit_product(features[rows], examples.accepted, weight, model, STEPS)

@@ -15,11 +15,12 @@ from sklearn.linear_model import LogisticRegression
 from calibration.judge import SIGNALS, Floats, Measured
 
 SHORT, LONG = 6.0, 30.0
+CERTAIN = 30.0  # log-odds of what is left out of a fit
 MARGIN = 1e-9  # as in services/judge/src/model.rs
 PENALTY = 1e-5
 FIRST_GUESS = {
     "human": {"uncovered": -1.0, "unlike": -1.0, "scattered": -1.0, "beyond": -1.0},
-    "sound": {"flipped": -2.0, "numbers_replaced": -2.0, "reversed": -2.0, "stuffed": -2.0},
+    "sound": {"denied": -2.0, "numbers_replaced": -2.0, "exchanged": -2.0, "stuffed": -2.0},
 }
 
 
@@ -139,6 +140,13 @@ def fit_product(features: Floats, accepted: Floats, weight: Floats, start: Model
     options = {"maxiter": steps, "maxcor": 30, "ftol": 1e-11}
     found = minimize(loss, values, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     return Model(found[:count] / spread, found[count:] / spread)
+
+
+def fit_human(features: Floats, accepted: Floats, weight: Floats, start: Model, steps: int) -> Model:
+    """The first of the two fitted alone: where the product starts, which has more than one optimum."""
+    sound = np.zeros_like(start.sound)
+    sound[:2] = CERTAIN
+    return replace(fit_product(features, accepted, weight, replace(start, sound=sound), steps), sound=start.sound)
 
 
 def platt(model: Model, measured: Measured, accepted: Floats, weight: Floats) -> Model:

@@ -240,6 +240,8 @@ TRAPS: dict[str, Trap] = {
 
 COPIES = ("copy", "rephrased")
 """What people would accept."""
+PARTS = ("padded", "cut")
+"""What keeps a part of the reference as it is."""
 
 
 def make(pairs: Sequence[tuple[str, str]], seed: int = 0) -> list[tuple[str, str, str, str]]:

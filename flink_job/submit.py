@@ -104,7 +104,7 @@ def prepare(config: Config) -> tuple[Artefact, JudgeToBe]:
             artefact = fit(references, todays_model(applied))
             judge = JudgeToBe(Build.installed(), artefact.compressed(), config.score_threshold, config.max_attempts)
             judge.make()
-        except ValueError as error:
+        except (ValueError, KeyError, TypeError) as error:  # of a calibration that somebody changed by hand, too
             back = "`make apply-calibration RESET=1` goes back to the shipped model"
             raise FlinkError(f"no judge can be made of the scorer ({error}); {back}") from error
         wait_for("MongoDB", mongodb, lambda: database.save_scorer(artefact))

@@ -1,5 +1,7 @@
 //! An answer beside one reference: the value of every signal.
 
+mod order;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::opposites;
@@ -15,10 +17,6 @@ const NATURAL_FUNCTION_SHARE: f64 = 0.2;
 const SENTENCE: f64 = 8.0;
 /// A text of people repeats up to this share of its content words.
 const NATURAL_REPETITION: f64 = 0.35;
-/// Longer references are not looked for word for word, only pair by pair.
-const LONGEST_SOUGHT: usize = 64;
-/// Of an answer of so many words nothing is expected word for word.
-const LONG_ANSWER: f64 = 60.0;
 
 /// Which words of the reference the answer has to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +52,8 @@ impl Relevant {
 pub struct Answer<'t> {
     /// Its words.
     pub profile: Profile<'t>,
-    /// Its neighbouring content words.
-    pairs: FxHashSet<(u32, u32)>,
+    /// Its neighbouring content words, and whether they are negated: in some places yes, in some no, is neither.
+    pairs: FxHashMap<(u32, u32), Option<bool>>,
     /// What stands between two neighbours, and all three; a sentence's end is a neighbour, too.
     frames: FxHashMap<(u32, u32), u32>,
     framed: FxHashSet<(u32, u32, u32)>,
@@ -66,7 +64,11 @@ pub struct Answer<'t> {
 impl<'t> Answer<'t> {
     /// Prepares an answer to be compared.
     pub fn new(profile: Profile<'t>, asked: Asked) -> Self {
-        let pairs = profile.pairs().collect();
+        let mut pairs = FxHashMap::default();
+        for (pair, negated) in profile.stated() {
+            let known = pairs.entry(pair).or_insert(Some(negated));
+            *known = known.filter(|known| *known == negated);
+        }
         let framed: FxHashSet<_> = profile.framed().collect();
         let frames = profile
             .framed()
@@ -106,7 +108,10 @@ pub fn compare(answer: &Answer<'_>, reference: &Profile<'_>, stems: &mut Stems<'
     };
     comparison.coverage();
     comparison.cosine();
+    comparison.digression();
+    comparison.lead();
     comparison.order();
+    comparison.places();
     comparison.names();
     comparison.numbers();
     comparison.polarity();
@@ -130,18 +135,20 @@ impl<'c, 't> Comparison<'c, 't> {
         ids.iter().map(move |id| stems.get(*id))
     }
 
+    /// Those words that count.
+    fn relevant(&self, ids: &'c [u32]) -> impl Iterator<Item = &'c Stem<'t>> + Clone + use<'c, 't> {
+        let relevant = self.relevant;
+        self.stems(ids).filter(move |stem| relevant.includes(stem))
+    }
+
     /// The reference's words that count.
     fn wanted(&self) -> impl Iterator<Item = &'c Stem<'t>> + Clone + use<'c, 't> {
-        let relevant = self.relevant;
-        self.stems(&self.reference.distinct)
-            .filter(move |stem| relevant.includes(stem))
+        self.relevant(&self.reference.distinct)
     }
 
     /// The answer's words that count.
     fn offered(&self) -> impl Iterator<Item = &'c Stem<'t>> + Clone + use<'c, 't> {
-        let relevant = self.relevant;
-        self.stems(&self.given.distinct)
-            .filter(move |stem| relevant.includes(stem))
+        self.relevant(&self.given.distinct)
     }
 
     fn coverage(&mut self) {
@@ -197,54 +204,9 @@ impl<'c, 't> Comparison<'c, 't> {
         self.signals.set(Signal::Cosine, share(both, lengths, 0.0));
     }
 
-    fn order(&mut self) {
-        let (sought, within) = match self.relevant {
-            Relevant::Any => (&self.reference.ids, &self.given.ids),
-            _ => (&self.reference.content, &self.given.content),
-        };
-        // A sentence's end parts its neighbours: the order of sentences is free.
-        let pairs = self.reference.pairs();
-        let kept = pairs.clone().filter(|pair| self.answer.pairs.contains(pair)).count();
-        let first = sought.first().is_some_and(|id| self.stems.get(*id).answer.any());
-        let parted = 1.0 - share(kept as f64, pairs.clone().count() as f64, f64::from(first));
-        let contained = parted == 0.0
-            && (sought.len() > LONGEST_SOUGHT || within.windows(sought.len().max(1)).any(|window| window == sought));
-        let (mut turned, mut both) = (0.0, 0.0);
-        for (left, right) in pairs.filter(|(left, right)| left != right) {
-            let (left, right) = (self.stems.get(left).answer, self.stems.get(right).answer);
-            if left.any() && right.any() {
-                both += 1.0;
-                turned += f64::from(right.last < left.first);
-            }
-        }
-        let substituted = self
-            .reference
-            .framed()
-            .filter(|triple| self.substitutes(*triple))
-            .count();
-        self.signals.set(Signal::Substituted, substituted as f64 / 2.0);
-        self.signals.set(Signal::Scattered, f64::from(!contained));
-        let brevity = 1.0 - (1.0 + self.given.ids.len() as f64).ln() / LONG_ANSWER.ln();
-        self.signals.set(Signal::Curt, if contained { 0.0 } else { brevity });
-        self.signals.set(Signal::Reversed, share(turned, both, 0.0));
-    }
-
-    /// Whether the answer has something else between the same neighbours that says something else: a synonym does not.
-    fn substitutes(&self, (left, middle, right): (u32, u32, u32)) -> bool {
-        let Some(other) = self.answer.frames.get(&(left, right)).filter(|other| **other != middle) else {
-            return false;
-        };
-        let (wanted, other) = (self.stems.get(middle), self.stems.get(*other));
-        let special = wanted.reference_number || wanted.reference_name || other.answer_number || other.answer_name;
-        !self.answer.framed.contains(&(left, middle, right)) && (special || other.reference.any())
-    }
-
     fn names(&mut self) {
-        let names = || self.wanted().filter(|stem| stem.reference_name);
-        self.signals.set(
-            Signal::NamesMissing,
-            share(mass(names().filter(|stem| !has(stem))), mass(names()), 0.0),
-        );
+        let names = self.wanted().filter(|stem| stem.reference_name);
+        self.signals.set(Signal::NamesMissing, lacking(names));
         let given = self.stems(&self.given.distinct).filter(|stem| stem.answer_name).count() as f64;
         let foreign = self
             .stems(&self.given.distinct)
@@ -278,9 +240,11 @@ impl<'c, 't> Comparison<'c, 't> {
             .stems(&self.reference.distinct)
             .filter(|stem| !stem.function && stem.answer.any());
         let turned = shared.clone().filter(|stem| stem.answer.contradicts(&stem.reference));
-        self.signals.set(Signal::Flipped, turned.clone().count() as f64 / 2.0);
         self.signals
             .set(Signal::Polarity, share(mass(turned), mass(shared), 0.0));
+        let denied =
+            (self.reference.stated()).any(|(pair, negated)| self.answer.pairs.get(&pair) == Some(&Some(!negated)));
+        self.signals.set(Signal::Denied, f64::from(denied));
         let difference = self.given.negations.abs_diff(self.reference.negations);
         self.signals.set(Signal::Negations, f64::from(difference) / 2.0);
         let opposite = self
@@ -344,6 +308,11 @@ impl<'c, 't> Comparison<'c, 't> {
 
 fn mass<'s>(stems: impl Iterator<Item = &'s Stem<'s>>) -> f64 {
     stems.map(|stem| stem.idf).sum()
+}
+
+/// The share of the reference's words that the answer lacks, by idf.
+fn lacking<'s>(stems: impl Iterator<Item = &'s Stem<'s>> + Clone) -> f64 {
+    share(mass(stems.clone().filter(|stem| !has(stem))), mass(stems), 0.0)
 }
 
 /// The answer has this word of the reference, perhaps misspelt.

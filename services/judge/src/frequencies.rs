@@ -15,4 +15,9 @@ impl Frequencies {
     pub fn idf(&self, stem: &str) -> f64 {
         self.idf.get(stem).copied().unwrap_or(self.unknown_idf)
     }
+
+    /// Whether all of them are finite and above 0.
+    pub fn are_weights(&self) -> bool {
+        (self.idf.values().chain([&self.unknown_idf])).all(|idf| idf.is_finite() && *idf > 0.0)
+    }
 }

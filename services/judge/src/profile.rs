@@ -20,10 +20,14 @@ pub struct Profile<'t> {
     pub ids: Vec<u32>,
     /// The distinct ones in order of appearance.
     pub distinct: Vec<u32>,
+    /// How many of the distinct ones the first sentence has.
+    lead: usize,
     /// The content words only, in order; all words if there are none.
     pub content: Vec<u32>,
     /// The same with an [`END`] behind each sentence.
     sentences: Vec<u32>,
+    /// Which of those is negated.
+    negated: Vec<bool>,
     /// The share of function words.
     pub function_share: f64,
     /// The share of content words that repeat earlier ones.
@@ -47,16 +51,21 @@ impl<'t> Profile<'t> {
         let functions = text.words.iter().filter(|word| word.entry.function).count();
         let mut content: Vec<u32> = ids.iter().copied().filter(|id| !stems.get(*id).function).collect();
         let distinct_content = distinct.iter().filter(|id| !stems.get(**id).function).count();
+        let lead_words = text.words.iter().take_while(|word| word.sentence == 0).count();
+        let is_lead = |id: &&u32| (stems.get(**id).occurrences(side).first as usize) < lead_words;
+        let lead = distinct.iter().take_while(is_lead).count();
         let repeated = 1.0 - share(distinct_content as f64, content.len() as f64, 1.0);
         let mut sentence = 0;
-        let mut sentences = vec![END];
+        let (mut sentences, mut negated) = (vec![END], vec![false]);
         for (word, id) in text.words.iter().zip(&ids) {
             if word.sentence != sentence && sentences.last() != Some(&END) {
                 sentences.push(END);
+                negated.push(false);
             }
             sentence = word.sentence;
             if !stems.get(*id).function {
                 sentences.push(*id);
+                negated.push(word.negated);
             }
         }
         sentences.push(END);
@@ -65,8 +74,10 @@ impl<'t> Profile<'t> {
         }
         Self {
             text,
+            lead,
             content,
             sentences,
+            negated,
             function_share: share(functions as f64, text.words.len() as f64, 0.0),
             repeated,
             negations: (0..)
@@ -86,10 +97,32 @@ impl<'t> Profile<'t> {
         }
     }
 
+    /// The distinct words of the first sentence.
+    pub fn lead(&self) -> &[u32] {
+        &self.distinct[..self.lead]
+    }
+
+    /// The content words of each sentence.
+    pub fn sentences(&self) -> impl Iterator<Item = &[u32]> + '_ {
+        self.sentences
+            .split(|id| *id == END)
+            .filter(|sentence| !sentence.is_empty())
+    }
+
     /// Neighbouring content words of one sentence.
     pub fn pairs(&self) -> impl Iterator<Item = (u32, u32)> + Clone + '_ {
         let pairs = self.sentences.windows(2).map(|pair| (pair[0], pair[1]));
         pairs.filter(|(left, right)| *left != END && *right != END)
+    }
+
+    /// The same, and whether the second of them is negated.
+    pub fn stated(&self) -> impl Iterator<Item = ((u32, u32), bool)> + '_ {
+        let pairs = self
+            .sentences
+            .windows(2)
+            .zip(&self.negated[1..])
+            .map(|(pair, negated)| ((pair[0], pair[1]), *negated));
+        pairs.filter(|((left, right), _)| *left != END && *right != END)
     }
 
     /// Each content word between its neighbours, where one of them at least is a word.

@@ -56,6 +56,9 @@ impl Scorer {
         let model = Model::from_json(value.get_mut("model").map(Value::take).unwrap_or_default())?;
         let frequencies =
             Frequencies::deserialize(value).map_err(|error| ArtefactError::Malformed(error.to_string()))?;
+        if !frequencies.are_weights() {
+            return Err(ArtefactError::Malformed("every idf must be above 0".into()));
+        }
         Ok(Self {
             hash,
             frequencies,

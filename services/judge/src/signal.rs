@@ -42,10 +42,20 @@ signals! {
     Incomplete "incomplete",
     /// Less than a quarter of the answer's content words stand in the reference or the question: none is 1, by idf.
     Unrelated "unrelated",
+    /// The share of the answer's content words that stand in sentences without a word of the reference or the question.
+    Digressing "digressing",
     /// The share of the answer's new words that the reference lacks, by idf.
     Beyond "beyond",
     /// The reference does not stand in the answer word for word.
     Scattered "scattered",
+    /// The share of the new words of the reference's first sentence that the answer lacks, by idf.
+    LeadUncovered "lead_uncovered",
+    /// The share of the names in the reference's first sentence that the answer lacks, by idf.
+    LeadNames "lead_names",
+    /// The share of the numbers in the reference's first sentence that the answer lacks.
+    LeadNumbers "lead_numbers",
+    /// The share of the new words of the answer's first sentence that the reference lacks, by idf.
+    LeadBeyond "lead_beyond",
     /// The same, counted less the longer the answer is: the reference does not stand in it word for word.
     Curt "curt",
     /// The share of the reference's names that the answer lacks, by idf.
@@ -62,8 +72,8 @@ signals! {
     NumbersAsked "numbers_asked",
     /// The share of the shared words that are negated in one text and not in the other, by idf.
     Polarity "polarity",
-    /// Some shared words are negated in one text and not in the other: two or more are 1.
-    Flipped "flipped",
+    /// Neighbouring words of both texts are negated in one of them and not in the other.
+    Denied "denied",
     /// The answer negates more often or less often than the reference: by two or more is 1.
     Negations "negations",
     /// One text opens with yes and the other with no; half if only the reference opens so.
@@ -80,8 +90,10 @@ signals! {
     Repeated "repeated",
     /// The share of the reference's neighbouring content words that stand in the answer the other way round.
     Reversed "reversed",
-    /// Between the same neighbours stands another number or name, or another word of the reference: twice or more is 1.
+    /// Between the same neighbours stands another number.
     Substituted "substituted",
+    /// Two words of the reference stand between each other's neighbours.
+    Exchanged "exchanged",
     /// The answer does not end a sentence, and the reference does.
     Unfinished "unfinished",
     /// How much longer than the reference the answer is, as a logarithm: thirty times is 1.

@@ -76,6 +76,15 @@ impl Stem<'_> {
         self.answer_number || self.reference_number
     }
 
+    /// Where it stands in the answer or the reference.
+    pub fn occurrences(&self, side: Side) -> Occurrences {
+        if side == Side::Answer {
+            self.answer
+        } else {
+            self.reference
+        }
+    }
+
     /// The letters a to z that it has, as bits.
     pub fn letters(&self) -> u32 {
         self.letters
