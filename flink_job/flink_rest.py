@@ -55,8 +55,8 @@ class Flink:
         jobs = self._get("/jobs/overview")["jobs"]
         return next((Job(job["name"], job["state"]) for job in jobs if job["jid"] == job_id), None)
 
-    def wait_until_running(self, job_id: str) -> None:
-        """Waits until every task of the job runs.
+    def wait_until_running(self, job_id: str, patience: float | None = None) -> None:
+        """Waits until every task of the job runs, for `patience` seconds if it is not to be the usual time.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class Flink:
                 raise JobFailedError(f"the job is {job['state'].lower()}: {self._cause(job_id)}")
             return bool(job["vertices"]) and all(task["status"] == "RUNNING" for task in job["vertices"])
 
-        self._wait(job_id, is_running, "start")
+        self._wait(job_id, is_running, "start", patience)
 
     def stop(self, job_id: str, folder: str) -> str:
         """Stops the job once it has saved its state, and gives the savepoint's path.
@@ -99,11 +99,12 @@ class Flink:
     def _wait_until_ended(self, job_id: str) -> None:
         self._wait(job_id, lambda: (job := self.job(job_id)) is None or job.ended, "end")
 
-    def _wait(self, job_id: str, is_done: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + self._patience
+    def _wait(self, job_id: str, is_done: Callable[[], bool], what: str, patience: float | None = None) -> None:
+        patience = patience or self._patience
+        deadline = time.monotonic() + patience
         while not is_done():
             if time.monotonic() > deadline:
-                raise FlinkError(f"the job did not {what} in {self._patience:.0f} seconds: {self._cause(job_id)}")
+                raise FlinkError(f"the job did not {what} in {patience:.0f} seconds: {self._cause(job_id)}")
             time.sleep(0.2)
 
     def _cause(self, job_id: str) -> str:

@@ -30,6 +30,7 @@ from flink_job.streaming_score_job import ANSWERS, DEAD_LETTERS, REQUESTS, VERDI
 
 JOB_NAME = "streaming_score_job"
 JOB_ID = hashlib.sha256(JOB_NAME.encode()).hexdigest()[:32]
+RECOVERY_S = 60
 # These say how to submit, not what.
 _NOT_THE_JOBS = {"flink_url", "log_format", "log_level", "mongodb_database", "mongodb_uri"}
 
@@ -128,9 +129,16 @@ def todays_model(applied: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def end(flink: Flink, config: Config) -> None:
-    """Stops what runs, with a savepoint if that can be had; else its last checkpoint has to do."""
+    """Stops what runs, with a savepoint if that can be had; else its last checkpoint has to do.
+
+    A job that ZooKeeper has just brought back may finish its start first: until then it cannot be saved, and one that
+    is interrupted while it loads Python leaves a TaskManager that cannot load it any more.
+    """
     try:
+        flink.wait_until_running(JOB_ID, RECOVERY_S)
         log.info("saved to %s", flink.stop(JOB_ID, (config.flink_state_dir / "savepoints").as_uri()))
+    except JobFailedError as error:
+        log.warning("%s", error)
     except FlinkError as error:
         log.warning("no savepoint (%s)", error)
         flink.cancel(JOB_ID)

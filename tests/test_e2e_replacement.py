@@ -48,6 +48,9 @@ def test_a_running_stack_of_another_build_is_replaced_and_every_request_has_one_
             assert replaced
             assert (replaced.state, replaced.name != job.name) == ("RUNNING", True)
             assert checkpoints(stack)["restored"]
+            submitted = stack.runtime.read_log("flink-submit")
+            assert "saved to" in submitted
+            assert "no savepoint" not in submitted
 
             outcomes = probe.outcomes([*waiting, failed])
             later = probe.outcomes(probe.ask(question("Is there an outcome afterwards?")))
