@@ -8,10 +8,10 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic import \
-	metrics-rebuild explain label calibrate apply-calibration test test-unit test-e2e test-compose lint contracts lock fit bench bench-compare
+	metrics-rebuild explain label calibrate apply-calibration test test-unit test-e2e test-compose lint contracts lock fit bench bench-against bench-compare
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
-test test-unit bench: export RUNTIME = native
+test test-unit bench bench-against: export RUNTIME = native
 test-e2e: export RUNTIME := $(or $(RUNTIME),native)
 
 help: ## Show this list
@@ -70,8 +70,12 @@ $(foreach name,ANSWER REFERENCE QUESTION_TEXT QUESTION LABELS,\
 down: commands ## Stop everything; the data stays
 	@$(STACK) down
 
-bench: development setup ## Measure a stack of its own; prints a table and writes JSON to benchmarks/results
-	$(VENV)/python -m benchmarks
+bench: development setup ## Measure a stack of its own, and print tables: SCENARIO=distinct,repeats
+	$(VENV)/python -m benchmarks '$(SCENARIO)' $(if $(ROUNDS),--rounds='$(ROUNDS)')
+
+bench-against: development setup ## Measure this and another revision in alternation: REV=HEAD~1 SCENARIO=distinct ROUNDS=5
+	$(VENV)/python -m benchmarks.against '$(or $(REV),$(error which revision? make bench-against REV=HEAD~1))' \
+		$(if $(SCENARIO),--scenarios='$(SCENARIO)') $(if $(ROUNDS),--rounds='$(ROUNDS)')
 
 bench-compare: commands ## Put two runs side by side: A=benchmarks/results/….json B=…
 	@$(VENV)/python -m benchmarks.compare $(A) $(B)

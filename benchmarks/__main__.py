@@ -1,97 +1,67 @@
-"""Runs every scenario, prints a table, and writes the figures as JSON: `make bench`."""
+"""Runs scenarios, prints tables, and writes every round as JSON: `make bench SCENARIO=distinct,repeats`."""
 
-import json
+import argparse
 import os
 import platform
+import tempfile
 import time
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import dataset
-from benchmarks.scenarios import QUESTIONS, Figures, accepted_questions, burst, fill, questions, steady
+from benchmarks import dataset, tables
+from benchmarks.figures import Figures, Rounds, save
+from benchmarks.measure import Bench
+from benchmarks.scenarios import SCENARIOS, Scenario
 from stack.api import Stack
 
-console = Console(highlight=False)
+CORPUS = 5_000
+RESULTS = Path("benchmarks/results")
 
 
 def main() -> None:
-    """Measures two stacks of its own: one with the usual model, one whose model always fails."""
-    folder = Path("benchmarks/results")
-    folder.mkdir(exist_ok=True)
-    corpus = dataset.write(folder / "corpus.jsonl", QUESTIONS, seed=0).resolve()
-    figures = _usual(corpus) | _failing(corpus)
-    corpus.unlink()
-    _show(figures)
-    file = folder / time.strftime("%Y%m%d-%H%M%S.json")
+    """Measures what the command line names, or everything."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Measures a stack of its own, from outside.")
+    parser.add_argument("scenarios", help="comma-separated; all if none is named", nargs="?", default="")
+    parser.add_argument("--rounds", type=int, help="instead of each scenario's own number")
+    parser.add_argument("--output", type=Path, help="the file to write (default: one in benchmarks/results)")
+    options = parser.parse_args()
+    unknown = [name for name in options.scenarios.split(",") if name and name not in SCENARIOS]
+    if unknown:
+        parser.error(f"no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+    names = [name for name in SCENARIOS if not options.scenarios or name in options.scenarios.split(",")]
+    console = Console(highlight=False)
+    measured = dict(measure([SCENARIOS[name] for name in names], options.rounds, console))
+    RESULTS.mkdir(exist_ok=True)
+    file = options.output or RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-    file.write_text(json.dumps({"machine": machine} | {name: f.as_json() for name, f in figures.items()}, indent=2))
+    save(file, machine, measured)
+    for table in (tables.speed(measured), tables.cost(measured)):
+        console.print(table.rich(), "")
     console.print(f"Written to {file}")
 
 
-def _usual(corpus: Path) -> dict[str, Figures]:
-    figures: dict[str, Figures] = {}
-    with Stack(env={"QUESTIONS_FILE": str(corpus), "OFFLINE_TRAPS": "0"}) as stack:
-        _warm_up(stack)
-        first = questions(stack, seed=1)
-        figures["distinct questions"] = _said("distinct questions", burst(stack, first))
-        zipf = questions(stack, seed=2)
-        figures["zipf repeats"] = _said("zipf repeats", burst(stack, zipf, popularity="zipf"))
-        stored = accepted_questions(stack, first, stack.run_dir / "stored.jsonl")
-        figures["all answers stored"] = _said("all answers stored", burst(stack, stored, total=4 * QUESTIONS))
-        for rate, seed in ((10, 3), (50, 4)):
-            name = f"steady, {rate}/s"
-            figures[name] = _said(name, steady(stack, questions(stack, seed), rate, seconds=20))
-        for stored_results, seed in ((10_000, 6), (1_000_000, 7)):
-            fill(stack, stored_results)
-            name = f"with {stored_results:,} results stored"
-            figures[name] = _said(name, burst(stack, questions(stack, seed)))
-        stack.clean()
-    return figures
+def measure(scenarios: Iterable[Scenario], rounds: int | None, console: Console) -> Iterator[tuple[str, Rounds]]:
+    """Every round of every scenario; those with the same settings share a stack."""
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = dataset.write(Path(folder) / "corpus.jsonl", CORPUS, seed=0)
+        usual = {"QUESTIONS_FILE": str(corpus), "OFFLINE_TRAPS": "0"}
+        for environment, together in groupby(scenarios, key=lambda scenario: scenario.environment):
+            with Stack(env=usual | dict(environment)) as stack:
+                bench = Bench(stack)
+                for scenario in together:
+                    console.print(f"{scenario.name}: {scenario.says}")
+                    yield scenario.name, list(_rounds(scenario, bench, rounds or scenario.rounds, console))
+                stack.clean()
 
 
-def _failing(corpus: Path) -> dict[str, Figures]:
-    with Stack(env={"QUESTIONS_FILE": str(corpus), "OFFLINE_MIX": "0/0/100", "OFFLINE_TRAPS": "0"}) as stack:
-        _warm_up(stack)
-        name = "every answer fails"
-        figures = _said(name, burst(stack, questions(stack, seed=5), total=QUESTIONS // 2))
-        stack.clean()
-    return {name: figures}
-
-
-def _warm_up(stack: Stack) -> None:
-    """The first questions pay for compilers and caches that later ones find warm."""
-    burst(stack, questions(stack, seed=9, count=1000), total=1000)
-
-
-def _said(name: str, figures: Figures) -> Figures:
-    console.print(f"{name}: {figures.questions_a_second:,.0f} questions/s")
-    return figures
-
-
-def _show(figures: dict[str, Figures]) -> None:
-    speed = _table("scenario", "questions", "questions/s", "model calls/s", "p50 ms", "p95 ms", "p99 ms")
-    for name, f in figures.items():
-        calls = f.model_calls / f.seconds
-        latency = [f"{f.latency_ms[share]:,.0f}" for share in ("p50", "p95", "p99")]
-        speed.add_row(name, f"{f.questions:,}", f"{f.questions_a_second:,.0f}", f"{calls:,.0f}", *latency)
-    console.print(speed, "\nCPU milliseconds a question, and memory after the distinct ones:")
-    shown = {"distinct": "distinct questions", "zipf": "zipf repeats", "stored": "all answers stored"}
-    first = figures[shown["distinct"]]
-    costs = _table("part", *shown, "memory MiB")
-    for part, memory in first.memory_mib.items():
-        cpu = [f"{figures[name].cpu_ms_a_question.get(part, 0):.2f}" for name in shown.values()]
-        costs.add_row(part, *cpu, f"{memory:,.0f}")
-    console.print(costs)
-
-
-def _table(name: str, *numbers: str) -> Table:
-    table = Table(name, box=None)
-    table.columns[0].no_wrap = True
-    for number in numbers:
-        table.add_column(number, justify="right")
-    return table
+def _rounds(scenario: Scenario, bench: Bench, rounds: int, console: Console) -> Iterator[Figures]:
+    for _ in range(rounds):
+        figures = scenario.run(bench)
+        console.print(f"  {figures.questions_a_second:,.0f} questions/s, {figures.cpu_ms:.2f} ms of CPU a question")
+        yield figures
 
 
 if __name__ == "__main__":
