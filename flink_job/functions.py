@@ -42,6 +42,9 @@ class Record(NamedTuple):
     timestamp: str
 
 
+VALUE = Record._fields.index("value")
+
+
 class FirstJudge(ProcessFunction):  # type: ignore[misc]
     """Reads and scores every answer; one that passes at once needs no memory of the request.
 
@@ -65,16 +68,15 @@ class FirstJudge(ProcessFunction):  # type: ignore[misc]
 
     def process_element(self, row: Row, _context: ProcessFunction.Context) -> Iterator[Output]:
         """Called by Flink for every record."""
-        record = Record(*row)
-        match _guarded(lambda: self._judge.first(record.value)):
+        match _guarded(lambda: self._judge.first(row[VALUE])):
             case ("accepted", key, value):
                 self._count["accepted"].inc()
                 yield Row(key, value)
             case ("failed", message_id, judged):
-                yield FAILED, Row(message_id, judged, *record)
+                yield FAILED, Row(message_id, judged, *row)
             case ("rejected", reason):
                 self._count["dead"].inc()
-                yield DEAD_LETTER, _dead_letter(record, self._topic, reason)
+                yield DEAD_LETTER, _dead_letter(Record(*row), self._topic, reason)
 
 
 class Attempts(KeyedProcessFunction):  # type: ignore[misc]

@@ -38,7 +38,9 @@ def sink(topic: str, config: Config, *, headers: bool = False) -> str:
         "sink.delivery-guarantee": config.sink_guarantee,
         "properties.max.request.size": str(_MAX_REQUEST_BYTES),
         "properties.compression.type": "lz4",
-        "properties.linger.ms": "2",
+        "properties.linger.ms": "5",
+        # What comes while a request is under way makes the next one: large under load, at once without.
+        "properties.max.in.flight.requests.per.connection": "1",
     }
     if config.sink_guarantee == "exactly-once":
         options["sink.transactional-id-prefix"] = f"{GROUP}-{topic}"

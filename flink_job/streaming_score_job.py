@@ -96,6 +96,8 @@ def settings(config: Config, job_id: str, restore_from: str | None) -> Configura
         # Process mode collects records for so long before it hands them to Python.
         "python.fn-execution.bundle.time": "20",
         "execution.buffer-timeout.interval": "5 ms",
+        # No operator here keeps or changes what it was handed.
+        "pipeline.object-reuse": "true",
         "table.local-time-zone": "UTC",
         "execution.checkpointing.interval": f"{config.checkpoint_interval} ms",
         "execution.checkpointing.dir": f"{state}/checkpoints",

@@ -8,6 +8,10 @@ use tokio::time::Instant;
 
 use crate::offsets::Ticket;
 
+/// Most bytes of records in work. Memory holds some three times as much: each is there as it was read, as the message in
+/// it, and as what follows from that.
+const WINDOW_BYTES: usize = 24 << 20;
+
 /// How much a worker takes on at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -33,7 +37,7 @@ impl Pace {
             wait: Duration::ZERO,
             parallel: window,
             window_records: window,
-            window_bytes: 64 << 20,
+            window_bytes: WINDOW_BYTES,
         }
     }
 
@@ -45,7 +49,7 @@ impl Pace {
             wait,
             parallel: 1,
             window_records: 4 * batch,
-            window_bytes: 64 << 20,
+            window_bytes: WINDOW_BYTES,
         }
     }
 

@@ -79,7 +79,9 @@ impl Producer {
             ("enable.idempotence", "true"),
             ("acks", "all"),
             ("compression.type", "lz4"),
-            ("linger.ms", "2"),
+            ("linger.ms", "1"),
+            // What comes while a request is under way makes the next one: large under load, at once without.
+            ("max.in.flight.requests.per.connection", "1"),
             // As Java's clients do, so that a key has the same partition everywhere.
             ("partitioner", "murmur2_random"),
             ("queue.buffering.max.kbytes", "65536"),
