@@ -5,6 +5,7 @@ where the job's packages are; the one who calls it writes the files.
 """
 
 import argparse
+import csv
 import hashlib
 import json
 import math
@@ -19,7 +20,7 @@ from cotejo_native import Scorer
 from pymongo.errors import PyMongoError
 
 from calibration import findings
-from calibration.labels import BadLabelsError, Label, of_stored, read_csv, write_csv
+from calibration.labels import BadLabelsError, Label, decoded, of_stored, read_csv, write_csv
 from calibration.page import page
 from calibration.store import Store
 from calibration.work import Worked, work
@@ -31,8 +32,10 @@ class CannotCalibrateError(Exception):
     """There is nothing to calibrate, or nothing to calibrate it by."""
 
 
-def calibrate(config: Config, labels: list[Label] | None, target: float) -> dict[str, Any]:
+def calibrate(config: Config, labels: list[Label] | None, target: float, repeated: int = 0) -> dict[str, Any]:
     """Works out what follows from `labels`, or else from those of MongoDB, and keeps it there.
+
+    `repeated` is how many rows of a file were left out.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def calibrate(config: Config, labels: list[Label] | None, target: float) -> dict
             raise CannotCalibrateError("there is no scorer yet; `make up` makes one")
         scorer = Scorer(artefact)
         scores = [scorer.score(label.question, label.references, label.answer) for label in labels]
-        worked = work(labels, scores, config.score_threshold, target)
+        worked = work(labels, scores, config.score_threshold, target, repeated)
         calibration = _calibration(worked, json.loads(artefact)["model"], scorer.hash)
         store.save_calibration(calibration)
     return _told(worked, calibration)
@@ -64,11 +67,12 @@ def _calibration(worked: Worked, model: Mapping[str, Any], scorer: str) -> dict[
         "model": new,
         "made_at": datetime.now(UTC),
         "labels": len(worked.labels),
-        "note": " ".join(findings.findings(worked)),
+        "note": " ".join(sentence for block in findings.blocks(worked) for sentence in block.sentences),
+        "effect": findings.effect(worked),
         "changed": worked.refit.better,
         "from_scorer": scorer,
         "from_model": weights_hash(model),
-        "threshold": worked.threshold.value,
+        "threshold": worked.recommended,
         "target_precision": worked.threshold.target,
     }
 
@@ -78,13 +82,13 @@ def _told(worked: Worked, calibration: Mapping[str, Any]) -> dict[str, Any]:
     told = {
         **calibration,
         "made_at": calibration["made_at"].isoformat(timespec="seconds"),
-        **{name: _plain(getattr(worked, name)) for name in ("today", "refit", "after", "threshold")},
+        **{name: _plain(getattr(worked, name)) for name in ("today", "refit", "after", "now", "later", "threshold")},
+        "recommended": worked.recommended,
     }
     return {
         "summary": findings.summary(worked),
-        "findings": findings.findings(worked),
-        "threshold": worked.threshold.value,
-        "changed": calibration["changed"],
+        "blocks": findings.blocks(worked),
+        "commands": findings.commands(worked),
         "files": {
             "report.html": page(worked, made_at, calibration["from_scorer"]),
             "labels.csv": write_csv(worked.labels, worked.scores),
@@ -113,9 +117,9 @@ def main() -> int:
     if not 0 < given.target < 1:
         parser.error(f"--target {given.target:g} is no share; allowed is a number between 0 and 1")
     try:
-        labels = read_csv(sys.stdin.read()) if given.csv else None
-        told = calibrate(Config.from_environment(os.environ), labels, given.target)
-    except (BadLabelsError, CannotCalibrateError, InvalidSettingError, PyMongoError, ValueError) as error:
+        labels, repeated = read_csv(decoded(sys.stdin.buffer.read())) if given.csv else (None, 0)
+        told = calibrate(Config.from_environment(os.environ), labels, given.target, repeated)
+    except (csv.Error, BadLabelsError, CannotCalibrateError, InvalidSettingError, PyMongoError, ValueError) as error:
         print(f"calibrate: {error}", file=sys.stderr)
         return 1
     json.dump(told, sys.stdout)

@@ -34,7 +34,9 @@ class Threshold:
     lower_bound : float
         With 95 %, the precision is at least this.
     more : int or None
-        About how many more labels are needed; None: none, or no number would do.
+        About how many more labels are needed; None: none, or that cannot be estimated.
+    reachable : bool
+        Whether the labels leave it open that the target can be reached at all.
     """
 
     target: float
@@ -43,6 +45,27 @@ class Threshold:
     recall: Share
     lower_bound: float
     more: int | None
+    reachable: bool = True
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a threshold does that was set before any label was seen; `lower_bound` holds with 95 %."""
+
+    threshold: float
+    precision: Share
+    lower_bound: float
+
+
+def check(sample: Sample, threshold: float) -> Checked:
+    """One threshold by itself, with the whole risk: no label chose it."""
+    precision = point(sample, threshold).precision
+    return Checked(threshold, precision, _lower_bound(precision.hits, precision.of, RISK))
+
+
+def fewest(target: float) -> int:
+    """How many labels it takes at least, even if every accepted answer is right."""
+    return min(math.ceil(math.ceil(math.log(part * RISK) / math.log(target)) / begin) for begin, _, part in SEQUENCES)
 
 
 def choose(sample: Sample, target: float) -> Threshold:
@@ -66,9 +89,12 @@ def choose(sample: Sample, target: float) -> Threshold:
             value, lower_bound = passed
             _, precision, recall = point(sample, value)
             return Threshold(target, value, precision, recall, lower_bound, None)
-    _, precision, recall = point(sample, next(iter(_thresholds(sample, *SEQUENCES[0][:2])), 0.0))
+    first = [point(sample, next(iter(_thresholds(sample, begin, end)), 0.0)) for begin, end, _ in SEQUENCES]
+    _, precision, recall = first[0]
     lower_bound = _lower_bound(precision.hits, precision.of, SEQUENCES[0][2] * RISK)
-    return Threshold(target, None, precision, recall, lower_bound, _more(sample, target))
+    reachable = any(tried.precision.high >= target for tried in first)
+    more = _more(len(sample), [tried.precision for tried in first], target) if reachable else None
+    return Threshold(target, None, precision, recall, lower_bound, more, reachable)
 
 
 def _thresholds(sample: Sample, begin: float, end: float) -> Sequence[float]:
@@ -100,16 +126,14 @@ def _lower_bound(hits: int, of: int, risk: float) -> float:
     return float(beta.ppf(risk, hits, of - hits + 1)) if hits else 0.0
 
 
-def _more(sample: Sample, target: float) -> int | None:
-    """About how many more labels would do, were the truth what it looks like now."""
+def _more(labels: int, shares: Sequence[Share], target: float) -> int | None:
+    """About how many more labels would do, were the truth what it looks like now where each sequence begins."""
     needed = []
-    for begin, end, part in SEQUENCES:
-        precision = point(sample, next(iter(_thresholds(sample, begin, end)), 0.0)).precision
+    for (begin, _, part), precision in zip(SEQUENCES, shares, strict=True):
         # Jeffreys' estimate: not certain after a few labels without an error.
         likely = (precision.hits + 0.5) / (precision.of + 1)
         needed += [math.ceil(count / begin) for count in _needed(likely, target, part * RISK)]
-    more = [count - len(sample) for count in needed]
-    return max(10, round(min(more), -1)) if more else None
+    return max(10, round(min(needed) - labels, -1)) if needed else None
 
 
 def _needed(likely: float, target: float, risk: float) -> list[int]:

@@ -30,26 +30,28 @@ def reliability(bins: Sequence[Bin], title: str) -> Element:
             element("title", f"score {part.score:.2f}: {percent(part.accepted)}"),
             _line(part.score, part.accepted.low, part.score, part.accepted.high, "first"),
             element("circle", cx=_x(part.score), cy=_y(part.accepted.value), r=4, class_="first dot"),
-            _label(f"{part.accepted.of}", (part.score, 0), (0, 30), "middle", "count"),
         )
         for part in bins
     ]
     diagonal = [_line(0, 0, 1, 1, "quiet"), _label("as it says", (0.62, 0.62), (10, 6), "start", "quiet-text")]
-    counts = _label("labels:", (0, 0), (-8, 30), "end", "count")
-    return _chart(title, "score", "accepted by a person", [*diagonal, *dots, counts])
+    # Bins have equal counts but for one: a number under each would say little, and near scores would overprint.
+    counts = " or ".join(str(count) for count in sorted({part.accepted.of for part in bins}))
+    each = _label(f"each dot: {counts} label{'' if counts == '1' else 's'}", (0, 0), (0, 62), "start", "count")
+    return _chart(title, "score", "accepted by a person", [*diagonal, *dots, each])
 
 
-def precision_and_recall(points: Sequence[Point], today: float, recommended: float | None, title: str) -> Element:
-    """What a threshold does, with today's and the recommended one."""
+def precision_and_recall(points: Sequence[Point], marks: Sequence[tuple[float, str]], title: str) -> Element:
+    """What a threshold does, with some of them marked and named."""
     known = [point for point in points if point.precision.of]
     parts: list[Element] = []
-    for name, shares, look in (
-        ("precision", [(p.threshold, p.precision) for p in known], "first"),
-        ("recall", [(p.threshold, p.recall) for p in points if p.recall.of], "second"),
+    for column, (name, shares, look) in enumerate(
+        (
+            ("precision, of what is accepted", [(p.threshold, p.precision) for p in known], "first"),
+            ("recall, of what is right", [(p.threshold, p.recall) for p in points if p.recall.of], "second"),
+        )
     ):
         if shares:
-            parts += [_band(shares, look), _curve(shares, look), _named(shares, name, look)]
-    marks = [(today, f"today {today:g}"), *([(recommended, f"recommended {recommended:g}")] if recommended else [])]
+            parts += [_band(shares, look), _curve(shares, look), *_key(name, column, look)]
     for down, (threshold, text) in enumerate(marks):
         is_left_of_the_other = 0.25 < threshold < max(marks)[0]
         side = "end" if threshold > 0.75 or is_left_of_the_other else "start"
@@ -73,7 +75,7 @@ def _chart(title: str, x_name: str, y_name: str, parts: Iterable[Element]) -> El
         ticks += [_line(0, at, 1, at, "grid"), _label(f"{100 * at:.0f} %", (0, at), (-8, 4), "end", "tick")]
         ticks.append(_label(f"{at:.1f}", (at, 0), (0, 16), "middle", "tick"))
     names = [
-        element("text", x_name, x=_x(0.5), y=HEIGHT - 12, text_anchor="middle"),
+        element("text", x_name, x=_x(0.5), y=HEIGHT - BOTTOM + 36, text_anchor="middle"),
         element("text", y_name, transform=f"translate(14 {_y(0.5)}) rotate(-90)", text_anchor="middle"),
     ]
     described = element("title", title)
@@ -94,9 +96,11 @@ def _curve(shares: Sequence[tuple[float, Share]], look: str) -> Element:
     return element("polyline", points=points, class_=f"{look} curve")
 
 
-def _named(shares: Sequence[tuple[float, Share]], name: str, look: str) -> Element:
-    x, share = shares[len(shares) // 5]
-    return _label(name, (x, share.value), (0, 18 if share.value > 0.15 else -8), "start", f"{look} name")
+def _key(name: str, column: int, look: str) -> list[Element]:
+    """What a curve is, below the chart, where no curve is."""
+    x, y = LEFT + column * (WIDTH - LEFT - RIGHT) / 2, HEIGHT - BOTTOM + 62
+    sample = element("polyline", points=f"{x:g},{y - 4} {x + 22:g},{y - 4}", class_=f"{look} curve")
+    return [sample, element("text", name, x=x + 28, y=y, class_=f"{look} name")]
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, look: str) -> Element:

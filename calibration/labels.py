@@ -22,7 +22,10 @@ class BadLabelsError(ValueError):
 
 @dataclass(frozen=True)
 class Label:
-    """What a person said of an answer; `revised` where the judge's verdict had been seen before."""
+    """What a person said of an answer.
+
+    `chosen` is empty where a file does not tell how, and `revised` says whether the verdict had been seen before.
+    """
 
     question: str
     references: tuple[str, ...]
@@ -33,8 +36,8 @@ class Label:
 
     @property
     def blind(self) -> bool:
-        """Whether it was drawn at random: it stands for all answers, and may be measured on."""
-        return self.chosen == "random"
+        """Whether it was drawn at random, or is taken so: it stands for all answers, and may be measured on."""
+        return self.chosen in ("random", "")
 
 
 def of_stored(stored: Mapping[str, Any]) -> Label:
@@ -43,8 +46,19 @@ def of_stored(stored: Mapping[str, Any]) -> Label:
     return Label(*texts, stored["accepted"], stored["chosen"], stored.get("revised", False))
 
 
-def read_csv(text: str) -> list[Label]:
-    """The labels of a CSV file: one of each answer to a question, of several that agree one from a random draw.
+def decoded(file: bytes) -> str:
+    """A file's text. Raises BadLabelsError where it is not UTF-8."""
+    try:
+        return file.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = file[: error.start].count(b"\n") + 1
+        raise BadLabelsError(f"not UTF-8, line {line}; save the file as UTF-8") from error
+
+
+def read_csv(text: str) -> tuple[list[Label], int]:
+    """The labels of a CSV file, and how many rows repeat others.
+
+    There is one label of each answer to a question; of several that agree, one from a random draw.
 
     Raises
     ------
@@ -53,19 +67,22 @@ def read_csv(text: str) -> list[Label]:
     """
     csv.field_size_limit(sys.maxsize)
     rows = csv.DictReader(StringIO(text.removeprefix("\ufeff"), newline=""))
-    if missing := [name for name in REQUIRED if name not in (rows.fieldnames or ())]:
-        raise BadLabelsError(f"the column {missing[0]} is missing; needed are {', '.join(REQUIRED)}")
+    names = rows.fieldnames or ()
+    if missing := [name for name in REQUIRED if name not in names]:
+        raise BadLabelsError(f"the column {missing[0]} is missing; needed are {', '.join(REQUIRED)}{_hint(names)}")
     first: dict[tuple[str, str], int] = {}
     labels: dict[tuple[str, str], Label] = {}
+    repeated = 0
     for row in rows:
         label = _of_row(row, rows.line_num)
         of = (label.question, label.answer)
+        repeated += of in labels
         line, known = first.setdefault(of, rows.line_num), labels.setdefault(of, label)
         if known.accepted != label.accepted:
             raise BadLabelsError(f"line {rows.line_num}: line {line} says the opposite of the same answer")
         if label.blind and not known.blind:
             labels[of] = label
-    return list(labels.values())
+    return list(labels.values()), repeated
 
 
 def write_csv(labels: Sequence[Label], scores: Iterable[float]) -> str:
@@ -81,7 +98,16 @@ def write_csv(labels: Sequence[Label], scores: Iterable[float]) -> str:
     return file.getvalue()
 
 
+def _hint(names: Sequence[str]) -> str:
+    for name, separator in (("semicolons", ";"), ("tabs", "\t")):
+        if len(names) == 1 and separator in names[0]:
+            return f". Its columns are separated by {name}; save it with commas"
+    return ""
+
+
 def _of_row(row: Mapping[str, str | None], line: int) -> Label:
+    if missing := [name for name in REQUIRED if row[name] is None]:
+        raise BadLabelsError(f"line {line}: the column {missing[0]} is missing")
     said = (row["accepted"] or "").strip().lower()
     if said not in YES | NO:
         raise BadLabelsError(f"line {line}: accepted is {said!r}; allowed are yes and no")
@@ -95,7 +121,9 @@ def _of_row(row: Mapping[str, str | None], line: int) -> Label:
     if not isinstance(others, list) or not all(isinstance(other, str) for other in others):
         raise BadLabelsError(f"line {line}: other_answers is no JSON list of texts")
     revised = (row.get("revised") or "").strip().lower() in YES
-    return Label(question, (reference, *others), answer, said in YES, row.get("chosen") or "random", revised)
+    return Label(
+        question, (reference, *others), answer, said in YES, (row.get("chosen") or "").strip().lower(), revised
+    )
 
 
 def _guarded(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ REPEATS = 20
 FEWEST = 30
 MARGIN_IN_ERRORS = 1.645
 """So many standard errors must the gain be above zero: with 95 %, it is one."""
+ALMOST = 0.1
+"""At most this share is almost none, and all but this almost all."""
 
 # How far the two lie from the identity before any label has been seen, as standard deviations.
 SLOPE_SPREAD = 0.5
@@ -95,45 +98,81 @@ def fit(sample: Sample) -> Step:
     return Step(float(found.x[0]), float(found.x[1]))
 
 
-def refit(sample: Sample, seed: int = 0) -> Refit:
+def refit(sample: Sample, threshold: float, seed: int = 0) -> Refit:
     """Fits the step to all labels, and takes it only if it is better where it was not fitted.
 
     Repeated cross-validation by question: of the gain in log loss on held-out labels, the mean must exceed its standard
     error by a margin (after the one-standard-error rule, Hastie, Tibshirani and Friedman 2009, section 7.10), and the
     squared error must not grow. All labels fit; only blind ones, which stand for all answers, are measured on.
+
+    A step after which today's threshold would tell next to nothing apart is taken only if the verdicts on held-out
+    labels agree with people more often.
     """
-    blind = int(sample.blind.sum())
-    if blind < FEWEST:
+    blind = sample.of_blind()
+    if reason := _why_not_try(blind):
         nothing = float("nan")
-        reason = f"{blind} labels from a random draw are too few to try another last step; {FEWEST} are needed"
         return Refit(Step(), False, nothing, nothing, nothing, nothing, reason)
     # The sums are so small that threads would only wait for one another.
     with threadpool_limits(1):
-        gains, squares = _held_out(sample, seed)
-    gain, error = float(gains.mean()), _error_of_mean(gains, sample.of_blind().questions)
-    before = float(np.mean((sample.scores - sample.accepted)[sample.blind] ** 2))
-    after = float(squares.mean())
+        held = _held_out(sample, threshold, seed)
+    step = fit(sample)
+    gain, error = float(held.gains.mean()), _error_of_mean(held.gains, blind.questions)
+    before, after = float(np.mean((blind.scores - blind.accepted) ** 2)), float(held.squares.mean())
     better = gain > MARGIN_IN_ERRORS * error and after <= before
     verdict = "lowers" if better else "does not surely lower"
     reason = f"another last step {verdict} log loss on labels that it was not fitted to ({gain:+.4f} ± {error:.4f})"
-    return Refit(fit(sample), better, gain, error, before, after, reason)
+    agreed = float(((blind.scores >= threshold) == blind.accepted).mean())
+    if better and held.agreed.mean() <= agreed and (harm := _harm(blind, step(blind.scores), threshold)):
+        better = False
+        reason += f", but {harm}, and its verdicts there agree with people no more often than today's"
+    return Refit(step, better, gain, error, before, after, reason)
 
 
-def _held_out(sample: Sample, seed: int) -> tuple[Floats, Floats]:
-    """The gain in log loss, and the squared error, of each blind label: by steps fitted without its question."""
+def _why_not_try(blind: Sample) -> str | None:
+    if len(blind) < FEWEST:
+        return f"to try another takes {FEWEST} labels from a random draw, and there are only {len(blind)}"
+    if len(set(blind.accepted.tolist())) == 1:
+        said = "yes" if blind.accepted[0] else "no"
+        return f"all {len(blind)} labels to measure on say {said}, and from one kind alone no other can be fitted"
+    return None
+
+
+def _harm(blind: Sample, new: Floats, threshold: float) -> str | None:
+    """Which kind of answers the threshold would hardly tell from the other any more, if it does today."""
+    for said, kind in ((True, "accepted"), (False, "rejected")):
+        of = blind.accepted == said
+        today, later = (scores[of] >= threshold for scores in (blind.scores, new))
+        wrong_today, wrong_later = ((passed != said).mean() for passed in (today, later))
+        if wrong_later >= 1 - ALMOST and wrong_later > wrong_today:
+            return (
+                f"{threshold:g} would then accept {later.sum():,} of the {of.sum():,} answers that people {kind} "
+                f"(today {today.sum():,})"
+            )
+    return None
+
+
+class _HeldOut(NamedTuple):
+    """Of each blind label, by steps fitted without its question, on average over the repeats."""
+
+    gains: Floats
+    squares: Floats
+    agreed: Floats
+
+
+def _held_out(sample: Sample, threshold: float, seed: int) -> _HeldOut:
+    """The gain in log loss, the squared error, and how often the verdict is the person's."""
     groups = _groups(sample.questions)
     folds = min(FOLDS, int(groups.max()) + 1)
-    gains, squares = np.zeros(len(sample)), np.zeros(len(sample))
-    if folds < 2:
-        return gains[sample.blind], squares[sample.blind]
-    for repeat in range(REPEATS):
+    gains, squares, agreed = np.zeros((3, len(sample)))
+    for repeat in range(REPEATS if folds > 1 else 0):
         splits = GroupKFold(folds, shuffle=True, random_state=seed + repeat)
         for rest, held in splits.split(sample.scores, groups=groups):
             step = fit(_of(sample, rest))
             new, yes = step(sample.scores[held]), sample.accepted[held]
             gains[held] += _log_loss(sample.scores[held], yes) - _log_loss(new, yes)
             squares[held] += (new - yes) ** 2
-    return gains[sample.blind] / REPEATS, squares[sample.blind] / REPEATS
+            agreed[held] += (new >= threshold) == yes
+    return _HeldOut(*(values[sample.blind] / REPEATS for values in (gains, squares, agreed)))
 
 
 def _error_of_mean(values: Floats, questions: Sequence[str]) -> float:

@@ -53,7 +53,17 @@ class Sitting:
         return sum(said is not None for said in self._said)
 
     def run(self, keys: Iterator[str]) -> None:
-        """Asks until all is said, or the keys end."""
+        """Asks until all is said, or the keys end; an interruption is handed on when it is told what is kept."""
+        try:
+            self._ask(keys)
+        except KeyboardInterrupt:
+            self._console.print("\nInterrupted; the labels so far are kept.")
+            raise
+        finally:
+            skipped = len(self._said) - self.labelled
+            self._console.print(f"{self.labelled} labelled, {skipped} skipped. `make calibrate` says what follows.")
+
+    def _ask(self, keys: Iterator[str]) -> None:
         shown = -1
         while (position := len(self._said)) < len(self._cases):
             if shown != position:
@@ -66,8 +76,6 @@ class Sitting:
                 self._press(key)
             except PyMongoError as error:
                 self._console.print(Text(f"Not stored: {visible(str(error))[:300]}\nPress the key again.", "bold red"))
-        skipped = len(self._said) - self.labelled
-        self._console.print(f"{self.labelled} labelled, {skipped} skipped. `make calibrate` says what follows.")
 
     def _press(self, key: str) -> None:
         if key in ("y", "n"):

@@ -48,14 +48,19 @@ class Store(Database):
             Hands the outcomes on as they are read, which with many takes a while.
         """
         results = self._database["results"]
-        wanted: dict[str, Any] = {"score": {"$ne": None}, "llm_answer": {"$ne": None}}
-        wanted |= {"confidence": "unsure"} if chosen == "unsure" else {}
-        wanted |= {"run": run} if run else {}
         labelled = {label["_id"].partition(":")[0] for label in self._labels.find({"chosen": chosen}, {"_id": 1})}
-        outcomes = results.find(wanted, {"question_id": 1, "llm_answer": 1})
+        outcomes = results.find(_wanted(chosen, run), {"question_id": 1, "llm_answer": 1})
         drawn = draw(read(outcomes), labelled, count, seed)
         found = {outcome["_id"]: Case.of(outcome) for outcome in results.find({"_id": {"$in": drawn}})}
         return [found[message_id] for message_id in drawn if message_id in found]
+
+    def has_answers(self, chosen: Chosen, run: str | None = None) -> bool:
+        """Whether there is anything to draw from, with a label or without."""
+        return self._database["results"].find_one(_wanted(chosen, run), {"_id": 1}) is not None
+
+    def has_run(self, run: str) -> bool:
+        """Whether any outcome is of that run of the generator."""
+        return self._database["results"].find_one({"run": run}, {"_id": 1}) is not None
 
     def save(self, case: Case, chosen: Chosen, accepted: bool, revised: bool) -> None:
         """Stores what a person said of a case; said twice, the later holds.
@@ -107,6 +112,12 @@ class Store(Database):
     def reset(self) -> None:
         """Goes back to the shipped model."""
         self._calibrations.delete_one({"_id": APPLIED})
+
+
+def _wanted(chosen: Chosen, run: str | None) -> dict[str, Any]:
+    """Which outcomes can be drawn."""
+    judged = {"score": {"$ne": None}, "llm_answer": {"$ne": None}}
+    return judged | ({"confidence": "unsure"} if chosen == "unsure" else {}) | ({"run": run} if run else {})
 
 
 def _label_id(case: Case, chosen: Chosen) -> str:

@@ -34,6 +34,8 @@ def explain(runtime: Runtime, settings: Settings, arguments: argparse.Namespace)
     """Show why an answer has its score."""
     given = _options(arguments)
     if "QUESTION" in given:
+        if len(given) > 1:
+            raise SettingError("QUESTION=… stands alone: its question, reference and answer are stored")
         told = runtime.tool("flink_job.explain", [f"--message-id={given['QUESTION']}"])
     elif given.keys() >= {"ANSWER", "REFERENCE"}:
         question, references = given.get("QUESTION_TEXT", ""), [given["REFERENCE"]]
@@ -55,29 +57,37 @@ def label(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -
         raise StackError(NOTHING_RUNS)
     with _store(settings) as store:
         cases = store.draw(chosen, count, seed, given.get("RUN"), _counted)
+        if not cases:
+            console.print(_why_none(store, chosen, given.get("RUN")))
+            return
         if len(cases) < count:
             console.print(f"There are {len(cases):,} such answers without a label; {count:,} were asked for.")
-        if cases:
-            sit(cases, chosen, seed, store, console)
+        sit(cases, chosen, seed, store, console)
 
 
 def calibrate(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
     """Work out from labels how far the score is right, and from where on enough answers are."""
     given = _options(arguments)
     target = _number("TARGET_PRECISION", given.get("TARGET_PRECISION", "0.9"), float, 0.01, 0.999)
-    need_running(runtime)
     file = _read(Path(given["LABELS"])) if "LABELS" in given else None
+    if file is not None and not runtime.is_up():
+        raise StackError(f"A file of labels needs the stack too, whose scorer scores its answers. {NOTHING_RUNS}")
+    need_running(runtime)
     tool = [f"--target={target}", *(["--csv"] if file is not None else [])]
     told = json.loads(runtime.tool("calibration", tool, file or b""))
     folder = settings.data_collected() / "calibration" / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
     folder.mkdir(parents=True)
     for name, text in told["files"].items():
         (folder / name).write_text(text, "utf-8")
-    _print_rows(told["summary"])
-    console.print(*told["findings"], sep="\n")
-    if told["changed"]:
-        console.print("`make apply-calibration` makes the job score so.")
-    _print_threshold(settings, told["threshold"])
+    for number, (title, sentences) in enumerate(told["blocks"]):
+        console.print(f"[bold]{title}[/bold]", *sentences, "", sep="\n")
+        if number == 0:
+            _print_rows(told["summary"])
+            console.print()
+    if told["commands"]:
+        console.print("[bold]What to do, in this order[/bold]")
+        for number, command in enumerate(told["commands"], 1):
+            console.print(f"{number}. {command}", soft_wrap=True)
     console.print(f"Report   {folder / 'report.html'}", soft_wrap=True)
 
 
@@ -94,10 +104,14 @@ def apply_calibration(runtime: Runtime, settings: Settings, arguments: argparse.
         # Always: the last time it may have failed. Where the job runs so already, it changes nothing.
         run_once(runtime, "flink-submit")
         after = _scorer(store)
-    if before and before != after:
-        _print_rows([(name, _change(before["model"], after["model"], name)) for name in ("slope", "intercept")])
-    console.print(f"Later verdicts name the scorer {after['hash']}.")
-    _print_threshold(settings, calibration.get("threshold") if calibration else None)
+    if before == after:
+        console.print(f"Nothing changes: the job scores by {after['hash']} already.")
+    else:
+        if before:
+            _print_rows([(name, _change(before["model"], after["model"], name)) for name in ("slope", "intercept")])
+        console.print(f"Later verdicts name the scorer {after['hash']}.")
+    if calibration:
+        _print_effect(settings, calibration)
 
 
 def _scorer(store: Store) -> Mapping[str, Any]:
@@ -115,11 +129,24 @@ def _counted(outcomes: Iterable[Document]) -> Iterator[Document]:
             yield outcome
 
 
-def _print_threshold(settings: Settings, recommended: float | None) -> None:
-    today = _threshold(settings)
+def _why_none(store: Store, chosen: Chosen, run: str | None) -> str:
+    """Why there is no answer to ask about; raises StackError where that is a mistake."""
+    if run and not store.has_run(run):
+        raise StackError(f"RUN={run} is unknown: no stored answer is of that run")
+    if store.has_answers(chosen, run):
+        return "Every such answer has a label already."
+    kind = "of which the judge is unsure" if chosen == "unsure" else "with a score"
+    return f"There is no answer {kind}{f' in RUN={run}' if run else ''}, with a label or without."
+
+
+def _print_effect(settings: Settings, calibration: Mapping[str, Any]) -> None:
+    """What a calibration that is applied does at a threshold, and which one its labels speak for."""
+    if calibration.get("effect"):
+        console.print(f"When it was made: {calibration['effect']}")
+    today, recommended = _threshold(settings), calibration.get("threshold")
     if recommended is not None and recommended != today:
         command = f"make down && SCORE_THRESHOLD={recommended:g} make up"
-        console.print(f"The threshold is a setting, {today:g} today: {command}", soft_wrap=True)
+        console.print(f"For this score the threshold, {today:g} today, should change: {command}", soft_wrap=True)
 
 
 def _change(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from calibration.bound import choose
+from calibration.bound import check, choose, fewest
 from calibration.figures import Bools, Floats, Sample
 
 TARGET = 0.9
@@ -77,7 +77,22 @@ def test_without_a_threshold_it_says_about_how_many_more_labels_are_needed() -> 
     assert few.more is not None
     assert 20 <= few.more <= 300
     coin = choose(sample_of(scores, np.arange(40) % 2 == 0), TARGET)
-    assert (coin.value, coin.more) == (None, None)
+    assert (coin.value, coin.more, coin.reachable) == (None, None, False)
+
+
+def test_four_of_four_leave_it_open_whether_the_target_can_be_reached() -> None:
+    scores = np.linspace(0.1, 0.9, 8)
+    found = choose(sample_of(scores, scores > 0.5), TARGET)
+    assert (found.value, found.more, found.reachable) == (None, None, True)
+    assert fewest(TARGET) == 62
+
+
+def test_a_threshold_that_was_set_before_is_bounded_by_itself() -> None:
+    scores = np.linspace(0.01, 0.99, 100)
+    found = check(sample_of(scores, scores > 0.5), 0.6)
+    assert found.precision.hits == found.precision.of == 40
+    assert found.lower_bound == pytest.approx(0.05 ** (1 / 40))
+    assert check(sample_of(scores, scores > 2), 0.6).lower_bound == 0
 
 
 def test_thresholds_hang_on_scores_alone() -> None:

@@ -54,14 +54,15 @@ class Tags(HTMLParser):
 
 @pytest.mark.parametrize(("count", "off"), [(1, 0.0), (25, 0.0), (60, -3.0), (300, 0.0), (300, 2.0)])
 def test_the_page_is_whole_and_holds_nothing_that_runs_or_is_fetched(count: int, off: float) -> None:
-    html = page(worked(count, off), "2026-01-01 12:00 UTC", "abc")
+    shown = worked(count, off)
+    html = page(shown, "2026-01-01 12:00 UTC", "abc")
     found = Tags.of(html)
     assert not {"script", "img", "link", "iframe", "a"} & set(found.tags)
     assert not [name for name, _ in found.attributes if name.startswith("on") or name in ("style", "src", "href")]
     assert "default-src 'none'" in html
     assert "@import" not in html
     assert "url(" not in html
-    assert found.tags.count("svg") == 2
+    assert found.tags.count("svg") == (4 if shown.refit.better else 2)
     assert "prefers-color-scheme: dark" in html
 
 
@@ -74,7 +75,7 @@ def test_every_chart_has_a_title_that_says_what_was_found_and_a_table_beside_it(
     found = worked(300, -2.0)
     html = page(found, "now", "abc")
     assert found.today is not None
-    assert f"<h2>{findings.reliability(found.today)}</h2>" in html
+    assert f"<h3>{findings.reliability(found.today)}</h3>" in html
     assert "too little on average" in html
     assert html.count("<caption>") >= 4
     assert "300 answers drawn at random" in html
@@ -89,11 +90,27 @@ def test_without_labels_from_a_random_draw_no_figure_is_shown() -> None:
     assert found.threshold.value is None
 
 
-def test_the_findings_say_whether_to_change_anything() -> None:
-    assert "The last step of the score stays" in findings.last_step(worked(300))
-    assert "should change (slope" in findings.last_step(worked(300, -3.0))
-    assert "No threshold is shown to reach 90 % with these labels" in findings.threshold(worked(50))
-    assert "From 0." in findings.threshold(worked(500))
+def test_where_a_new_last_step_is_proposed_the_page_tells_the_two_scores_apart() -> None:
+    stays, changes = (page(worked(300, off), "now", "abc") for off in (0.0, 2.0))
+    assert "<h2>After make apply-calibration</h2>" not in stays
+    before, _, after = changes.partition("<h2>After make apply-calibration</h2>")
+    assert "<h2>Today's score</h2>" in before
+    assert "today 0.65" in before
+    assert "recommended" not in before
+    assert "today 0.65" not in after.partition("<section>")[0]
+    assert "recommended 0.8" in after
+    assert "<li><code>make apply-calibration</code></li><li><code>make down" in before
+
+
+def test_every_word_of_the_last_step_is_explained() -> None:
+    text = page(worked(60), "now", "abc")
+    for word in ("a slope above 1", "An intercept above 0", "Log loss is"):
+        assert word in text
+
+
+def test_near_bins_do_not_overprint_their_counts() -> None:
+    html = page(worked(300), "now", "abc")
+    assert html.count("each dot: 30 labels") == 1
 
 
 def test_a_long_text_is_cut_and_the_page_says_by_how_much() -> None:

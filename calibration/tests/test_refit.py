@@ -12,6 +12,8 @@ from calibration.refit import FEWEST, Step, fit, refit
 from flink_job.fit_scorer import fit as fit_artefact
 from flink_job.fit_scorer import shipped_model
 
+THRESHOLD = 0.65
+
 
 def draw(labels: int, seed: int, off: Step | None = None, kinds: tuple[float, float] = (1.5, 3.0)) -> Sample:
     """Labels of a judge whose score is off by a step from what it should be."""
@@ -24,7 +26,7 @@ def draw(labels: int, seed: int, off: Step | None = None, kinds: tuple[float, fl
 
 @pytest.mark.parametrize("labels", [50, 200])
 def test_a_score_that_means_what_it_says_is_left_alone(labels: int) -> None:
-    assert sum(refit(draw(labels, seed)).better for seed in range(15)) <= 1
+    assert sum(refit(draw(labels, seed), THRESHOLD).better for seed in range(15)) <= 1
 
 
 @pytest.mark.parametrize("labels", [50, 200])
@@ -32,7 +34,7 @@ def test_a_score_that_is_far_off_is_put_right(labels: int) -> None:
     far = Step(slope=0.7, intercept=-2.5)
     for seed in range(5):
         sample = draw(labels, seed, far)
-        found = refit(sample)
+        found = refit(sample, THRESHOLD)
         assert found.better
         fresh = draw(5000, seed + 100, far)
         before, after = ((scores - fresh.accepted) ** 2 for scores in (fresh.scores, found.step(fresh.scores)))
@@ -42,9 +44,9 @@ def test_a_score_that_is_far_off_is_put_right(labels: int) -> None:
 def test_with_too_few_blind_labels_nothing_is_tried() -> None:
     sample = draw(FEWEST + 20, 1, Step(1.0, -3.0))
     blind = np.arange(len(sample)) < FEWEST - 1
-    found = refit(Sample(sample.scores, sample.accepted, sample.questions, blind))
+    found = refit(Sample(sample.scores, sample.accepted, sample.questions, blind), THRESHOLD)
     assert not found.better
-    assert f"{FEWEST - 1} labels" in found.reason
+    assert f"only {FEWEST - 1}" in found.reason
 
 
 def test_few_labels_are_shrunken_towards_what_is_there() -> None:
@@ -78,12 +80,48 @@ def test_two_steps_as_one_do_the_same() -> None:
 
 
 def test_answers_to_one_question_are_never_on_both_sides_of_a_split() -> None:
-    # Fifty copies of one question: by themselves they would make a step look certain.
-    score, accepted = np.full(50, 0.3), np.ones(50, bool)
-    alone = refit(Sample(score, accepted, ["one"] * 50, accepted))
-    apart = refit(Sample(score, accepted, [str(i) for i in range(50)], accepted))
+    # Sixty answers to two questions: by themselves they would make a step look certain.
+    accepted = np.arange(60) < 57
+    score, blind = np.where(accepted, 0.3, 0.1), np.ones(60, bool)
+    alone = refit(Sample(score, accepted, ["one"] * 60, blind), THRESHOLD)
+    apart = refit(Sample(score, accepted, [str(i) for i in range(60)], blind), THRESHOLD)
     assert not alone.better
     assert apart.better
+
+
+@pytest.mark.parametrize(("said", "word"), [(True, "yes"), (False, "no")])
+def test_from_labels_that_all_say_the_same_no_step_is_proposed(said: bool, word: str) -> None:
+    sample = draw(100, 5)
+    found = refit(Sample(sample.scores, np.full(100, said), sample.questions, sample.blind), THRESHOLD)
+    assert (found.better, found.step) == (False, Step())
+    assert f"all 100 labels to measure on say {word}" in found.reason
+
+
+def verdicts(right: int, of: int) -> Sample:
+    """So many of so many answers that score 0.75 are accepted; a few that score near 0 are not."""
+    scores = np.append(np.full(of, 0.75), np.full(20, 0.05))
+    count = len(scores)
+    return Sample(scores, np.arange(count) < right, [str(i) for i in range(count)], np.ones(count, bool))
+
+
+def test_a_step_that_would_accept_almost_nothing_is_refused_where_the_verdicts_get_no_better() -> None:
+    found = refit(verdicts(right=110, of=200), THRESHOLD)
+    assert found.gain > 0
+    assert not found.better
+    assert "0.65 would then accept 0 of the 110 answers that people accepted (today 110)" in found.reason
+    lower = refit(verdicts(right=110, of=200), 0.5)
+    assert lower.better
+
+
+def test_a_step_that_would_accept_almost_nothing_is_taken_where_the_verdicts_get_better() -> None:
+    assert refit(verdicts(right=40, of=200), THRESHOLD).better
+
+
+def test_a_step_that_would_accept_almost_all_that_people_rejected_is_refused_likewise() -> None:
+    rejected = Sample(1 - (of := verdicts(right=110, of=200)).scores, ~of.accepted, of.questions, of.blind)
+    found = refit(rejected, 0.35)
+    assert not found.better
+    assert "answers that people rejected (today 0)" in found.reason
 
 
 def test_a_slip_of_the_finger_at_a_certain_score_is_no_catastrophe() -> None:
@@ -96,7 +134,7 @@ def test_a_slip_of_the_finger_at_a_certain_score_is_no_catastrophe() -> None:
 
 def test_scores_of_zero_and_one_are_no_trouble() -> None:
     certain: Floats = np.array([0.0, 1.0] * 30)
-    found = refit(Sample(certain, certain > 0, [str(i) for i in range(60)], np.ones(60, bool)))
+    found = refit(Sample(certain, certain > 0, [str(i) for i in range(60)], np.ones(60, bool)), THRESHOLD)
     assert np.isfinite(found.step(certain)).all()
 
 

@@ -130,6 +130,18 @@ def test_an_end_of_the_keys_ends_the_sitting() -> None:
     assert "1 labelled" in terminal.shown
 
 
+def test_an_interruption_says_that_the_labels_so_far_are_kept() -> None:
+    def interrupted() -> Iterator[str]:
+        yield from "yn"
+        raise KeyboardInterrupt
+
+    labels, terminal = Labels(), Terminal()
+    with pytest.raises(KeyboardInterrupt):
+        Sitting([case(1), case(2), case(3)], "random", 7, labels, terminal.console).run(interrupted())
+    assert set(labels.kept) == {"c1", "c2"}
+    assert "Interrupted; the labels so far are kept.\n2 labelled, 0 skipped" in terminal.shown
+
+
 @pytest.mark.parametrize("key", ["x", "7", "?"])
 def test_any_other_key_does_nothing_but_show_the_keys(key: str) -> None:
     labels, _ = sit(key)
