@@ -11,8 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cotejo_native import Scorer
-from pymongo.errors import PyMongoError
+from cotejo_native import Scorer, words
+from pymongo.errors import ConnectionFailure, PyMongoError
 
 from flink_job.config import Config, InvalidSettingError
 from flink_job.database import Database, references_of
@@ -61,15 +61,20 @@ def read_texts(text: str) -> tuple[str, list[str], str]:
     Raises
     ------
     CannotExplainError
-        These are no such texts.
+        These are no such texts, or a reference has no words that an answer could be compared with.
     """
     try:
-        match json.loads(text):
-            case {"question": str(question), "references": [_, *_] as references, "answer": str(answer)}:
-                return question, [str(reference) for reference in references], answer
+        given = json.loads(text)
     except ValueError:
-        pass
-    raise CannotExplainError('needed is {"question": "…", "references": ["…"], "answer": "…"} on the input')
+        given = None
+    match given:
+        case {"question": str(question), "references": [_, *_] as references, "answer": str(answer)}:
+            references = [str(reference) for reference in references]
+        case _:
+            raise CannotExplainError('needed is {"question": "…", "references": ["…"], "answer": "…"} on the input')
+    if not all(words(reference) for reference in references):
+        raise CannotExplainError("the reference has no words; allowed is a text that an answer can be compared with")
+    return question, references, answer
 
 
 def explain(scorer: Scorer, question: str, references: Sequence[str], answer: str) -> dict[str, Any]:
@@ -90,6 +95,10 @@ def main() -> int:
                 explained = explain_outcome(database, given.message_id)
             else:
                 explained = explain_texts(database, *read_texts(sys.stdin.read()))
+    except ConnectionFailure:
+        # Its own text lists every server that was tried.
+        print("explain: MongoDB does not answer; `make up` starts it.", file=sys.stderr)
+        return 1
     except (CannotExplainError, InvalidSettingError, PyMongoError, ValueError) as error:
         print(f"explain: {error}", file=sys.stderr)
         return 1

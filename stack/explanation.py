@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +15,9 @@ MOST_MARKED = 2000
 """With more words a side, marks help nobody."""
 
 BAR = 10
+FULL = 3.0
+"""The push, in log-odds, that fills a bar: the same in every explanation, so that two can be compared."""
+
 WORDS_SHOWN = 3
 
 # Colour and form, so that no mark hangs on colour alone; the colours are those of a terminal's palette.
@@ -41,7 +44,7 @@ def show(explained: Part, threshold: float, console: Console) -> None:
     """
     explanation = explained["explanation"]
     if not explained.get("knows_corpus", True):
-        console.print("No stack answers: this is the shipped model, with no more than the shipped word frequencies.")
+        console.print("No stack answers: this is the shipped model with its own word frequencies.")
     if explained["question"].strip():
         console.print(Text("Question   ", "bold") + Text(visible(explained["question"].strip())))
     console.print(Text(verdict(explained, threshold), "bold"), soft_wrap=True)
@@ -54,7 +57,7 @@ def show(explained: Part, threshold: float, console: Console) -> None:
 def verdict(explained: Part, threshold: float) -> str:
     """The score, and what it meant or would mean."""
     score = explained["explanation"]["score"]
-    unsure = " The judge is unsure: it errs often around this score." if explained["explanation"]["unsure"] else ""
+    unsure = "\nThe judge is unsure: it errs often around this score." if explained["explanation"]["unsure"] else ""
     by = f"scorer {explained['explanation']['scorer']}"
     if explained.get("verdict"):
         word = {"accepted": "Accepted", "exhausted": "Not accepted"}.get(explained["verdict"], explained["verdict"])
@@ -69,9 +72,7 @@ def verdict(explained: Part, threshold: float) -> str:
 def held_back_by(explanation: Part) -> str:
     """What keeps the score down, in a sentence; nothing where nothing does."""
     missing = _heaviest(explanation["reference_words"], "missing")
-    contradicting = [
-        word for side in ("reference_words", "answer_words") for word in _heaviest(explanation[side], "contradicts")
-    ]
+    contradicting = _heaviest([*explanation["reference_words"], *explanation["answer_words"]], "contradicts")
     parts = [
         f"{_counted(len(words), what)} ({', '.join(words[:WORDS_SHOWN])}{', …' if len(words) > WORDS_SHOWN else ''})"
         for words, what in ((missing, "missing word"), (contradicting, "contradicting word"))
@@ -80,7 +81,7 @@ def held_back_by(explanation: Part) -> str:
     pushes = [signal for signal in explanation["signals"] if signal["contribution"] < 0]
     if pushes:
         worst = min(pushes, key=lambda signal: signal["contribution"])
-        parts.append(f"most of all {worst['name']} (without it {worst['without_it']:.2f})")
+        parts.append(f"most of all {worst['name']} (without it {worst['without_it']:.3f})")
     return f"Held back by: {', '.join(parts)}." if pushes else ""
 
 
@@ -115,36 +116,45 @@ def _texts(explained: Part) -> Table:
 
 
 def _legend() -> Text:
-    legend = Text("  ")
+    legend = Text(" ")
     for name in LEGEND:
         style, before, after = LOOKS[name]
         legend.append(f"{before}{name}{after}", style)
-        legend.append("   ")
+        legend.append("  ")
     return legend.append("unmarked: common, or in the question")
 
 
-def _signals(signals: Iterable[Part]) -> Table:
-    """Those that say something, the strongest first; the cosine is there for information."""
-    telling = [signal for signal in signals if signal["contribution"] or signal["value"]]
-    telling.sort(key=lambda signal: (signal["contribution"], signal["name"]))
-    most = max((abs(signal["contribution"]) for signal in telling), default=0.0) or 1.0
-    table = Table(box=None, header_style="bold")
-    table.add_column("signal", no_wrap=True)
-    for name in ("here", "pushes the score", "without it"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("what it says", overflow="fold")
-    for signal in telling:
-        length = round(BAR * abs(signal["contribution"]) / most)
-        bar = "◄" + "■" * length if length else ""
-        without = f"{signal['without_it']:.2f}" if signal["contribution"] else ""
-        table.add_row(signal["name"], f"{signal['value']:.2f}", bar, without, signal["meaning"])
-    return table
+def _signals(signals: Iterable[Part]) -> Group:
+    """Those that push noticeably, the strongest first, and how many others push."""
+    pushing = [signal for signal in signals if signal["contribution"] < 0]
+    pushing.sort(key=lambda signal: (signal["contribution"], signal["name"]))
+    shown = [signal for signal in pushing if _bar(signal)]
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    for name in ("signal", "pushes"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("without it", justify="right", no_wrap=True)
+    table.add_column("the answer …", overflow="fold")
+    for signal in shown:
+        what, _, _ = signal["meaning"].partition(". ")
+        table.add_row(signal["name"], _bar(signal), f"{signal['without_it']:.3f}", what.removesuffix("."))
+    scale = [f"■ is {FULL / BAR:g} of log-odds, a full bar {FULL:g} or more."] if shown else []
+    left = len(pushing) - len(shown)
+    others = [f"{left} signal{' pushes' if left == 1 else 's push'} too little to show."] if left else []
+    return Group(*([table] if shown else []), " ".join([*scale, *others]) or "No signal pushes the score down.")
+
+
+def _bar(signal: Part) -> str:
+    share = min(-float(signal["contribution"]) / FULL, 1.0)
+    return "■" * round(BAR * share)
 
 
 def _heaviest(marks: Iterable[Part], what: str) -> list[str]:
     """The distinct words of a class, by weight."""
-    chosen = sorted((mark for mark in marks if mark["class"] == what), key=lambda mark: -mark["weight"])
-    return [visible(word) for word in {mark["stem"]: mark["word"] for mark in reversed(chosen)}.values()][::-1]
+    words: dict[str, str] = {}
+    for mark in sorted(marks, key=lambda mark: -mark["weight"]):
+        if mark["class"] == what:
+            words.setdefault(mark["stem"], visible(mark["word"]))
+    return list(words.values())
 
 
 def _counted(count: int, what: str) -> str:

@@ -154,7 +154,10 @@ def _message_id(value: str | bytes | None) -> str:
 
 @dataclass
 class Summary:
-    """The figures of one run. Latencies are in milliseconds, from the scheduled time on; traps are by their verdict."""
+    """The figures of one run. Latencies are in milliseconds, from the scheduled time on; traps are by their verdict.
+
+    `doubtful` is the id of one question whose answer was rejected or unsure, if there is one.
+    """
 
     folder: Path
     asked: int = 0
@@ -167,6 +170,7 @@ class Summary:
     scores: list[float] = field(default_factory=list)
     latencies: list[int] = field(default_factory=list)
     seconds: float = 0.0
+    doubtful: str = ""
 
     def rows(self) -> list[tuple[str, str]]:
         """What to show, line by line."""
@@ -210,6 +214,8 @@ def summarise(folder: Path, stored: Collection[Document], dead_letters: int) -> 
             summary.sources[outcome["source"] or "none"] += 1
             summary.regenerations += max(0, outcome["attempts"] - 1)
             summary.unsure += outcome.get("confidence") == "unsure"
+            if not summary.doubtful and _is_doubtful(outcome):
+                summary.doubtful = outcome["_id"]
             if outcome.get("model") == TRAP:
                 summary.traps[outcome["verdict"]] += 1
             summary.scores += _known(outcome, "score")
@@ -218,6 +224,12 @@ def summarise(folder: Path, stored: Collection[Document], dead_letters: int) -> 
     if times:
         summary.seconds = (max(times) - min(times)).total_seconds()
     return summary
+
+
+def _is_doubtful(outcome: Document) -> bool:
+    """Whether an answer was rejected, or the judge was unsure of it."""
+    is_scored = outcome.get("score") is not None
+    return is_scored and (outcome["verdict"] == "exhausted" or outcome.get("confidence") == "unsure")
 
 
 def _known(outcome: Document, *names: str) -> list[Any]:

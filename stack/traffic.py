@@ -12,13 +12,13 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from stack.logs import last_lines
 from stack.outcomes import DeadLetters, EventLog, Follower, Summary, results, summarise
 from stack.runtime import Runtime, end
-from stack.settings import Settings, StackError
+from stack.settings import SettingError, Settings, StackError
 
 LOOK_EVERY_S = 0.2
 PLAIN_LINE_EVERY_S = 5.0
+MOST_QUESTIONS = 1_000_000_000
 
 
 def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], console: Console) -> Summary:
@@ -26,23 +26,46 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
 
     Raises StackError when the generator fails, or nothing comes out for too long.
     """
+    _check_total(environment.get("TRAFFIC_TOTAL") or settings.environment.get("TRAFFIC_TOTAL") or "1")
     run = environment.get("TRAFFIC_RUN") or settings.environment.get("TRAFFIC_RUN") or _new_name()
     folder = settings.data_collected() / run
     stored = results(settings.endpoints())
     with DeadLetters(settings.endpoints()["KAFKA_BOOTSTRAP_SERVERS"]) as letters:
         follower = Follower(EventLog(folder / "events.csv"), stored, letters)
+        log = settings.log("traffic-generator")
+        said_before = log.stat().st_size if log.exists() else 0
         generator = runtime.popen("traffic-generator", environment={**environment, "TRAFFIC_RUN": run}, quiet=True)
         try:
             with _Bar(console, folder) as bar:
                 _follow(generator, follower, bar, settings)
         finally:
             end(generator)
-    return summarise(folder, stored, follower.dead)
+        if generator.returncode != 0:
+            raise StackError(f"traffic-generator failed. It says:\n{said_since(log, said_before)}\nWhole log: {log}")
+    summary = summarise(folder, stored, follower.dead)
+    if summary.doubtful:
+        console.print(f"Look at a verdict: make explain QUESTION={summary.doubtful}", soft_wrap=True)
+    return summary
+
+
+def _check_total(total: str) -> None:
+    """Raises SettingError for what the generator would refuse without saying what is allowed."""
+    if not (total.isascii() and total.isdecimal() and 1 <= int(total) <= MOST_QUESTIONS):
+        allowed = f"a whole number from 1 to {MOST_QUESTIONS}"
+        raise SettingError(f"TRAFFIC_TOTAL={total} cannot be used; allowed is {allowed}")
 
 
 def _new_name() -> str:
     """The time, to the microsecond: two runs in one second are two runs."""
     return f"{datetime.now().astimezone():%Y%m%d-%H%M%S-%f}"
+
+
+def said_since(log: Path, start: int) -> str:
+    """The last lines of a log, but for its first `start` bytes, which earlier runs wrote."""
+    with log.open("rb") as file:
+        file.seek(max(start, log.stat().st_size - 16384))
+        lines = file.read().decode(errors="replace").splitlines()
+    return "\n".join([line for line in lines if line.strip()][-8:])
 
 
 def _follow(generator: "subprocess.Popen[bytes]", follower: Follower, bar: "_Bar", settings: Settings) -> None:
@@ -55,8 +78,7 @@ def _follow(generator: "subprocess.Popen[bytes]", follower: Follower, bar: "_Bar
         bar.show(follower)
         now = (follower.decided, follower.dead)
         if ended and generator.returncode != 0:
-            log = settings.log("traffic-generator")
-            raise StackError(f"traffic-generator failed. It says:\n{last_lines(log, 8)}\nWhole log: {log}")
+            return
         if not follower.pending:
             # With nothing asked at all, the generator may wait for something that never comes.
             moved = time.monotonic() if follower.asked else moved

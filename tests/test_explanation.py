@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cotejo_native import meanings
 from rich.console import Console
 
 from stack.explanation import held_back_by, marked, show, verdict
 from stack.judging import OPTIONS
 from stack.outcomes import Summary, summarise
+from stack.settings import SettingError, Settings
+from stack.traffic import said_since, send
 
 REFERENCE, ANSWER = "Niño: air scatters 5 waves", "Niño: the sea scatters 7 waves"
 
@@ -29,7 +32,7 @@ def mark(text: str, word: str, kind: str, weight: float = 1.0) -> dict[str, Any]
 def signal(name: str, value: float, contribution: float, without: float) -> dict[str, Any]:
     return {
         "name": name,
-        "meaning": f"What {name} says.",
+        "meaning": f"Has {name} in it. How {name} is measured.",
         "value": value,
         "contribution": contribution,
         "without_it": without,
@@ -47,6 +50,7 @@ def explained(**fields: object) -> dict[str, Any]:
             signal("uncovered", 0.4, -0.9, 0.6),
             signal("numbers_replaced", 1.0, -2.0, 0.72),
             signal("echo", 0.0, 0.0, 0.41),
+            signal("excess", 0.1, -0.1, 0.43),
         ],
         "reference_words": [
             mark(REFERENCE, "Niño", "shared"),
@@ -60,10 +64,16 @@ def explained(**fields: object) -> dict[str, Any]:
     return {**texts, "explanation": explanation, **fields}
 
 
-def drawn(what: dict[str, Any], threshold: float = 0.65) -> str:
+def drawn(what: dict[str, Any], threshold: float = 0.65, width: int = 120) -> str:
     file = io.StringIO()
-    show(what, threshold, Console(file=file, width=120))
+    show(what, threshold, Console(file=file, width=width))
     return file.getvalue()
+
+
+def drawn_with(*signals: dict[str, Any]) -> str:
+    what = explained()
+    what["explanation"]["signals"] = list(signals)
+    return drawn(what)
 
 
 def test_marks_have_a_form_and_stand_where_the_words_do_whatever_letters_come_before() -> None:
@@ -76,9 +86,22 @@ def test_what_holds_a_score_back_is_said_in_one_sentence() -> None:
     sentence = held_back_by(explained()["explanation"])
     assert sentence == (
         "Held back by: 1 missing word (air), 2 contradicting words (5, 7), "
-        "most of all numbers_replaced (without it 0.72)."
+        "most of all numbers_replaced (without it 0.720)."
     )
     assert held_back_by(explained()["explanation"] | {"signals": []}) == ""
+
+
+def test_a_word_that_contradicts_in_both_texts_or_twice_is_one_word() -> None:
+    both = {
+        "signals": [signal("denied", 1.0, -1.0, 0.6)],
+        "reference_words": [mark("not safest", "safest", "contradicts", 2.0)],
+        "answer_words": [
+            mark("Safest choice, safest", "Safest", "contradicts", 2.0),
+            mark("Safest choice, safest", "choice", "contradicts", 1.0),
+            mark("Safest choice, safest", "safest", "contradicts", 2.0),
+        ],
+    }
+    assert held_back_by(both).startswith("Held back by: 2 contradicting words (safest, choice), most of all")
 
 
 def test_a_verdict_is_told_as_it_was_and_texts_as_they_would_be_judged() -> None:
@@ -95,10 +118,36 @@ def test_without_a_stack_it_says_by_what_it_judged() -> None:
 
 def test_an_explanation_has_texts_legend_and_signals_the_strongest_first() -> None:
     shown = drawn(explained())
-    for text in ("Why?", "[air]", "≠7", "unmarked: common", "What numbers_replaced says.", "0.72", "cosine"):
+    for text in ("Why?", "[air]", "≠7", "unmarked: common", "Has numbers_replaced in it", "0.720"):
         assert text in shown
     assert shown.index("numbers_replaced", shown.index("pushes")) < shown.index("uncovered")
-    assert "echo" not in shown
+
+
+def test_only_signals_that_push_noticeably_are_shown_and_the_others_are_counted() -> None:
+    shown = drawn(explained())
+    assert "1 signal pushes too little to show." in shown
+    assert not [name for name in ("excess", "echo", "cosine", "How uncovered is measured") if name in shown]
+    assert "No signal pushes the score down." in drawn_with(signal("cosine", 1.0, 0.0, 0.9))
+
+
+def test_a_bar_has_one_length_for_one_push_whatever_else_pushes() -> None:
+    small, large = signal("small", 0.1, -0.6, 0.5), signal("large", 1.0, -9.0, 0.9)
+    for shown in (drawn_with(small), drawn_with(small, large)):
+        [line] = [line for line in shown.splitlines() if line.startswith("small")]
+        assert line.count("■") == 2
+    [line] = [line for line in drawn_with(large).splitlines() if line.startswith("large")]
+    assert line.count("■") == 10
+
+
+def test_nothing_but_the_texts_needs_more_than_eighty_columns() -> None:
+    what = explained(knows_corpus=False)
+    what["explanation"]["signals"] = [
+        signal(name, 1.0, -3.0, 0.7) | {"meaning": meaning} for name, meaning in meanings().items()
+    ]
+    lines = drawn(what, width=80).splitlines()
+    assert len([line for line in lines if "■■■" in line]) == len(meanings())
+    below = lines[lines.index(next(line for line in lines if line.startswith("signal "))) :]
+    assert len(below) == 1 + len(meanings()) + 1
 
 
 def test_texts_cannot_steer_the_terminal() -> None:
@@ -126,7 +175,7 @@ class Stored:
 
 
 def outcome(**fields: object) -> dict[str, Any]:
-    return {"verdict": "accepted", "source": "llm", "attempts": 1, "score": 0.9, **fields}
+    return {"_id": "a", "verdict": "accepted", "source": "llm", "attempts": 1, "score": 0.9, **fields}
 
 
 def summary(folder: Path, *outcomes: dict[str, Any]) -> Summary:
@@ -148,6 +197,34 @@ def test_a_summary_counts_unsure_verdicts_and_accepted_traps(tmp_path: Path) -> 
 
 def test_a_summary_without_any_says_nothing_of_them(tmp_path: Path) -> None:
     assert not {"unsure", "traps accepted"} & dict(summary(tmp_path, outcome(model="offline-good")).rows()).keys()
+
+
+def test_a_summary_names_one_question_that_was_rejected_or_unsure_if_it_has_a_score(tmp_path: Path) -> None:
+    accepted, failed = outcome(_id="accepted"), outcome(_id="failed", verdict="error", score=None)
+    assert summary(tmp_path, accepted, failed).doubtful == ""
+    rejected, unsure = outcome(_id="rejected", verdict="exhausted"), outcome(_id="unsure", confidence="unsure")
+    assert summary(tmp_path, accepted, failed, rejected, unsure).doubtful == "rejected"
+    assert summary(tmp_path, accepted, unsure).doubtful == "unsure"
+
+
+@pytest.mark.parametrize("total", ["abc", "0", "-1", "1.5", "1000000001"])
+def test_a_total_that_cannot_be_is_named_with_what_is_allowed_before_anything_is_sent(
+    total: str, tmp_path: Path
+) -> None:
+    settings = Settings(tmp_path, environment={"TRAFFIC_TOTAL": total})
+    with pytest.raises(
+        SettingError, match=f"TOTAL={total} cannot be used; allowed is a whole number from 1 to 1000000"
+    ):
+        send(None, settings, {}, Console())  # type: ignore[arg-type]
+
+
+def test_of_a_log_only_what_was_written_since_is_told(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("an earlier run\n")
+    start = log.stat().st_size
+    assert said_since(log, start) == ""
+    log.write_text("an earlier run\nthis run\n\nfails\n")
+    assert said_since(log, start) == "this run\nfails"
 
 
 @pytest.mark.parametrize("command", OPTIONS)

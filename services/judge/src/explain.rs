@@ -33,7 +33,7 @@ pub struct Explanation {
 pub struct SignalShare {
     /// Its name.
     pub name: &'static str,
-    /// What it says, in one sentence.
+    /// What it says of the answer, in one short sentence; after that, how it is measured.
     pub meaning: &'static str,
     /// Its value.
     pub value: f64,
