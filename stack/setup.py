@@ -29,14 +29,14 @@ class Job:
     """One thing to set up: a shell script, and the files that it depends on.
 
     `product` is the folder that it makes; a mark in there tells from which inputs. A job
-    without one looks for itself what there is to do. It begins when `after` is done.
+    without one looks for itself what there is to do. It begins when all of `after` are done.
     """
 
     name: str
     script: str
     inputs: tuple[str, ...] = ()
     product: str = ""
-    after: "Job | None" = None
+    after: "tuple[Job, ...]" = ()
 
     def is_fresh(self) -> bool:
         """Whether its product is there, made from today's inputs."""
@@ -89,6 +89,7 @@ JARS = Job(
     inputs=("native/pom.xml", "native/flink-connector.sha256"),
     product="jars",
 )
+BINARIES = Job("Rust services", "cargo build --release --locked --workspace --bins")
 # What the job calls, as a package of the same environment; cargo knows what of it is to be built.
 MODULE = Job(
     "Rust module of the job",
@@ -96,9 +97,9 @@ MODULE = Job(
     export VIRTUAL_ENV="$PWD/.tools/venv"
     .tools/venv/bin/maturin develop --release --uv --manifest-path flink_job/native/Cargo.toml
     """,
-    after=PACKAGES,
+    # Cargo would have it wait in any case, and say so again and again.
+    after=(PACKAGES, BINARIES),
 )
-BINARIES = Job("Rust services", "cargo build --release --locked --workspace --bins")
 
 
 def run(jobs: tuple[Job, ...]) -> None:
@@ -111,7 +112,7 @@ def run(jobs: tuple[Job, ...]) -> None:
         running: dict[Job, subprocess.Popen[bytes]] = {}
         try:
             while waiting or running:
-                for job in [job for job in waiting if job.after not in (*waiting, *running)]:
+                for job in [job for job in waiting if {*job.after}.isdisjoint({*waiting, *running})]:
                     waiting.remove(job)
                     running[job] = _start(job)
                     steps.begin(job.name)
