@@ -25,8 +25,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "{folder}/{name}"
         ))?)?)
     };
-    let idf = read("background.json")?["shares"].clone();
-    let artefact = json!({"format": 2, "idf": idf, "unknown_idf": 9.0, "model": read("coefficients.json")?});
+    let background = read("background.json")?;
+    let strength = background["strength"].as_f64().unwrap_or_default();
+    let idf = |share: f64| ((1.0 + strength) / (1.0 + strength * share)).ln() + 1.0;
+    let shares = background["shares"].as_object().into_iter().flatten();
+    let idfs: serde_json::Map<String, Value> = shares
+        .map(|(stem, share)| (stem.clone(), json!(idf(share.as_f64().unwrap_or_default()))))
+        .collect();
+    let model = read("coefficients.json")?;
+    let artefact = json!({"format": 2, "idf": idfs, "unknown_idf": idf(0.0), "model": model});
     let scorer = Scorer::from_json(&judge::seal(artefact).0)?;
     println!("| reference | answer | references | µs |\n|---|---|---|---|");
     for (name, reference, answer_name, answer, count) in [

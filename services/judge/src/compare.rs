@@ -1,10 +1,11 @@
 //! An answer beside one reference: the value of every signal.
 
 mod order;
+mod stance;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::opposites;
+use self::stance::{Stated, stated};
 use crate::profile::{Profile, share};
 use crate::question::Asked;
 use crate::signal::{Signal, Signals};
@@ -52,10 +53,10 @@ impl Relevant {
 pub struct Answer<'t> {
     /// Its words.
     pub profile: Profile<'t>,
-    /// Its neighbouring content words, and whether they are negated: in some places yes, in some no, is neither.
-    pairs: FxHashMap<(u32, u32), Option<bool>>,
+    /// Its neighbouring content words, and whether they are negated.
+    pairs: Stated,
     /// What stands between two neighbours, and all three; a sentence's end is a neighbour, too.
-    frames: FxHashMap<(u32, u32), u32>,
+    frames: FxHashMap<(u32, u32), Vec<u32>>,
     framed: FxHashSet<(u32, u32, u32)>,
     /// What the question asks for.
     asked: Asked,
@@ -64,21 +65,11 @@ pub struct Answer<'t> {
 impl<'t> Answer<'t> {
     /// Prepares an answer to be compared.
     pub fn new(profile: Profile<'t>, asked: Asked) -> Self {
-        let mut pairs = FxHashMap::default();
-        for (pair, negated) in profile.stated() {
-            let known = pairs.entry(pair).or_insert(Some(negated));
-            *known = known.filter(|known| *known == negated);
-        }
-        let framed: FxHashSet<_> = profile.framed().collect();
-        let frames = profile
-            .framed()
-            .map(|(left, middle, right)| ((left, right), middle))
-            .collect();
         Self {
+            pairs: stated(&profile),
+            frames: order::frames(&profile),
+            framed: profile.framed().collect(),
             profile,
-            pairs,
-            frames,
-            framed,
             asked,
         }
     }
@@ -87,15 +78,9 @@ impl<'t> Answer<'t> {
 /// Compares the answer with one reference; what is found out about single words stays in the table of stems.
 pub fn compare(answer: &Answer<'_>, reference: &Profile<'_>, stems: &mut Stems<'_>) -> (Signals, Relevant) {
     let relevant = Relevant::of(reference, stems);
-    let mut signals = Signals::NONE;
-    if reference.ids.is_empty() {
-        if reference.text.source.trim() != answer.profile.text.source.trim() {
-            use Signal::{Beyond, Scattered, Uncovered, Unlike, Unshared};
-            for signal in [Uncovered, Unshared, Unlike, Beyond, Scattered] {
-                signals.set(signal, 1.0);
-            }
-        }
-        return (signals, relevant);
+    if reference.ids.is_empty() || answer.profile.ids.is_empty() {
+        let equal = reference.text.source.trim() == answer.profile.text.source.trim();
+        return (if equal { Signals::NONE } else { nothing_shared() }, relevant);
     }
     spell(answer, reference, relevant, stems);
     let mut comparison = Comparison {
@@ -104,7 +89,7 @@ pub fn compare(answer: &Answer<'_>, reference: &Profile<'_>, stems: &mut Stems<'
         reference,
         relevant,
         stems,
-        signals,
+        signals: Signals::NONE,
     };
     comparison.coverage();
     comparison.cosine();
@@ -118,6 +103,32 @@ pub fn compare(answer: &Answer<'_>, reference: &Profile<'_>, stems: &mut Stems<'
     comparison.stance();
     comparison.shape();
     (comparison.signals, relevant)
+}
+
+/// Where one of the texts has no words: whatever can be lacking or strange is.
+fn nothing_shared() -> Signals {
+    let mut signals = Signals::NONE;
+    for signal in [
+        Signal::Uncovered,
+        Signal::Unshared,
+        Signal::Unlike,
+        Signal::Incomplete,
+        Signal::Unrelated,
+        Signal::Digressing,
+        Signal::Beyond,
+        Signal::Scattered,
+        Signal::LeadUncovered,
+        Signal::LeadNames,
+        Signal::LeadNumbers,
+        Signal::LeadBeyond,
+        Signal::Curt,
+        Signal::NamesMissing,
+        Signal::NumbersMissing,
+        Signal::Unasked,
+    ] {
+        signals.set(signal, 1.0);
+    }
+    signals
 }
 
 struct Comparison<'c, 't> {
@@ -232,46 +243,6 @@ impl<'c, 't> Comparison<'c, 't> {
         self.signals.set(
             Signal::NumbersAsked,
             if self.answer.asked.number { missing } else { 0.0 },
-        );
-    }
-
-    fn polarity(&mut self) {
-        let shared = self
-            .stems(&self.reference.distinct)
-            .filter(|stem| !stem.function && stem.answer.any());
-        let turned = shared.clone().filter(|stem| stem.answer.contradicts(&stem.reference));
-        self.signals
-            .set(Signal::Polarity, share(mass(turned), mass(shared), 0.0));
-        let denied =
-            (self.reference.stated()).any(|(pair, negated)| self.answer.pairs.get(&pair) == Some(&Some(!negated)));
-        self.signals.set(Signal::Denied, f64::from(denied));
-        let difference = self.given.negations.abs_diff(self.reference.negations);
-        self.signals.set(Signal::Negations, f64::from(difference) / 2.0);
-        let opposite = self
-            .stems(&self.reference.distinct)
-            .filter(|stem| !stem.answer.any())
-            .any(|stem| {
-                opposites::of(stem.text)
-                    .iter()
-                    .filter_map(|other| self.stems.find(other))
-                    .any(|other| other.answer.any() && is_foreign(other))
-            });
-        self.signals.set(Signal::Opposite, f64::from(opposite));
-    }
-
-    /// How each text stands to the question: yes, no, not sure, no answer.
-    fn stance(&mut self) {
-        let clash = match (self.reference.opening, self.given.opening) {
-            (Some(reference), Some(answer)) => f64::from(reference != answer),
-            (Some(_), None) => 0.5,
-            (None, _) => 0.0,
-        };
-        self.signals.set(Signal::Clash, clash);
-        self.signals
-            .set(Signal::Refusal, self.given.refuses - self.reference.refuses);
-        self.signals.set(
-            Signal::Uncertain,
-            f64::from(self.given.hedges && !self.reference.hedges),
         );
     }
 

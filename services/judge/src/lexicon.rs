@@ -134,16 +134,18 @@ who whom whose which what when where why how there here also too very just only 
 either other another same own s t re ve ll d m o it's which's upon out up down off again more most many much \
 after before until since because itself himself herself themselves one's s' yes whether like around";
 
+// Words that are content in English are left to English: son, hay, era, solo, sin; quince, mar, metro, pie below.
 const SPANISH: &str = "el la los las un una unos unas lo al del de en con por para a ante bajo desde entre hacia \
 hasta segun sobre tras durante mediante y e o u pero aunque sino que quien quienes cual cuales cuyo cuya donde cuando \
-como cuanto cuanta cuantos cuantas porque pues si es son era eran fue fueron ser sido siendo sera seran esta estan \
-estaba estaban estar estuvo hay habia hubo ha han haber habia he hemos tiene tienen tenia tener se me te nos os le les \
+como cuanto cuanta cuantos cuantas porque pues si es eran fue fueron ser sido siendo sera seran esta estan \
+estaba estaban estar estuvo habia hubo ha han haber habia he hemos tiene tienen tenia tener se me te nos os le les \
 mi mis tu tus su sus nuestro nuestra nuestros nuestras yo ella ello ellos ellas nosotros usted ustedes este estos \
-estas eso esa ese esos esas esto aquel aquella aquello mas muy tambien ya solo tan tanto todo toda todos todas otro \
+estas eso esa ese esos esas esto aquel aquella aquello mas muy tambien ya tan tanto todo toda todos todas otro \
 otra otros otras mismo misma cada algo alguien algun alguno alguna algunos algunas cuya se puede pueden podria";
 
+// "sin" negates where it is Spanish: see the reader.
 const NEGATIONS: &str = "no not never none nobody nothing neither nor without cannot cant dont doesnt didnt isnt arent \
-wasnt werent wont wouldnt shouldnt couldnt hasnt havent hadnt aint mustnt neednt shant nowhere nunca jamas ni sin nada \
+wasnt werent wont wouldnt shouldnt couldnt hasnt havent hadnt aint mustnt neednt shant nowhere nunca jamas ni nada \
 nadie ningun ninguno ninguna tampoco";
 
 const KNOWING: &str = "know known find found answer provide sure determine access information help assist confirm \
@@ -165,8 +167,8 @@ const ORDINALS: &str = "zeroth first second third fourth fifth sixth seventh eig
 thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth";
 const TENS: &str = "twenty thirty forty fifty sixty seventy eighty ninety";
 const TENTHS: &str = "twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth";
-// "once" is left to English, where it is no number.
-const UNITS_ES: &str = "cero uno dos tres cuatro cinco seis siete ocho nueve diez undecimo doce trece catorce quince \
+// "once" and "quince" are left to English, where they are no numbers.
+const UNITS_ES: &str = "cero uno dos tres cuatro cinco seis siete ocho nueve diez undecimo doce trece catorce decimoquinto \
 dieciseis diecisiete dieciocho diecinueve veinte veintiuno veintidos veintitres veinticuatro veinticinco veintiseis \
 veintisiete veintiocho veintinueve";
 const ORDINALS_ES: &str = "ceroavo primero segundo tercero cuarto quinto sexto septimo octavo noveno decimo";
@@ -188,11 +190,12 @@ const SCALES: [(&str, u64); 14] = [
     ("millones", 1_000_000),
 ];
 
+// The month of May is "mayo", so that it is not the verb.
 const CANONICAL: &str = "january jan enero
 february feb febrero
-march mar marzo
+march marzo
 april apr abril
-may mayo
+mayo mayo
 june jun junio
 july jul julio
 august aug agosto
@@ -209,10 +212,10 @@ mister mr
 versus vs
 kilometre km kms kilometer kilometers kilometres kilometro kilometros
 centimetre cm centimeter centimeters centimetres centimetro centimetros
-metre meter meters metres metro metros
+metre meter meters metres metros
 kilogram kg kgs kilograms kilo kilos kilogramo kilogramos
 mile miles milla millas
-foot ft feet pie pies
+foot ft feet
 pound lb lbs pounds
 hour hr hrs hours hora horas
 minute min mins minutes minuto minutos

@@ -9,8 +9,8 @@ const LONGEST: usize = 32;
 
 /// Twice the letter pairs in common by all letter pairs, after Dice; the ends of a word count as letters.
 pub fn likeness(left: &str, right: &str) -> f64 {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    if left.len() > LONGEST || right.len() > LONGEST || left.is_empty() || right.is_empty() {
+    let (left_length, right_length) = (left.chars().count(), right.chars().count());
+    if left_length.max(right_length) > LONGEST || left_length.min(right_length) == 0 {
         return 0.0;
     }
     let mut used = 0_u64;
@@ -24,7 +24,7 @@ pub fn likeness(left: &str, right: &str) -> f64 {
             common += 1;
         }
     }
-    2.0 * f64::from(common) / (left.len() + right.len() + 2) as f64
+    2.0 * f64::from(common) / (left_length + right_length + 2) as f64
 }
 
 /// No two words whose letters differ as much can be similar: a cheap test before the exact one.
@@ -33,11 +33,9 @@ pub fn may_be_like(left: u32, right: u32) -> bool {
     5 * common >= 2 * left.count_ones().max(right.count_ones())
 }
 
-fn pairs(word: &[u8]) -> impl Iterator<Item = (u8, u8)> + '_ {
-    (0..=word.len()).map(|index| {
-        let before = index.checked_sub(1).map_or(b' ', |index| word[index]);
-        (before, word.get(index).copied().unwrap_or(b' '))
-    })
+fn pairs(word: &str) -> impl Iterator<Item = (char, char)> + '_ {
+    let letters = word.chars().chain([' ']);
+    letters.scan(' ', |before, letter| Some((std::mem::replace(before, letter), letter)))
 }
 
 #[cfg(test)]
@@ -49,6 +47,8 @@ mod tests {
         assert!(likeness("mississippi", "missisippi") > MISSPELT);
         assert!(likeness("schwarzenegger", "schwarzeneger") > MISSPELT);
         assert!(likeness("austria", "australia") < MISSPELT);
+        assert!(likeness("австрия", "австралия") < MISSPELT);
+        assert!(likeness("достоевский", "достоевскии") > MISSPELT);
         assert!(likeness("paris", "london") < 0.2);
         assert!((likeness("same", "same") - 1.0).abs() < 1e-12);
         assert_eq!(likeness("", "x"), 0.0);

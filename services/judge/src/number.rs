@@ -92,8 +92,8 @@ fn write_roman(mut value: u64) -> String {
 
 /// The digits at the start of a text, without separators of thousands, and how many bytes they take.
 ///
-/// A comma or point before exactly three digits separates thousands if it is a comma, repeats, or those are zeros;
-/// any other before one digit or more is a decimal sign.
+/// A comma, point or fixed space before exactly three digits separates thousands if it is no point, repeats, or those
+/// are zeros; any other comma or point before one digit or more is a decimal sign.
 pub fn leading_digits(text: &str, digits: &mut String) -> usize {
     let bytes = text.as_bytes();
     let run = |from: usize| {
@@ -105,23 +105,36 @@ pub fn leading_digits(text: &str, digits: &mut String) -> usize {
     let mut end = run(0);
     digits.push_str(&text[..end]);
     let (first, mut separated, mut decimal) = (end, false, false);
-    while let Some(sign @ (b',' | b'.')) = bytes.get(end) {
-        let length = run(end + 1);
-        if length == 0 || decimal {
+    while let Some(sign) = text[end..].chars().next().filter(|sign| separates(*sign)) {
+        let group_start = end + sign.len_utf8();
+        let group_end = group_start + run(group_start);
+        let group = &text[group_start..group_end];
+        if group.is_empty() || decimal {
             break;
         }
-        let group = &text[end + 1..end + 1 + length];
-        let repeats = bytes.get(end + 4) == Some(sign) && run(end + 5) == 3;
-        separated = length == 3 && first <= 3 && (separated || *sign == b',' || repeats || group == "000");
+        let repeats = text[group_end..].starts_with(sign) && run(group_end + sign.len_utf8()) == 3;
+        separated = group.len() == 3 && first <= 3 && (separated || sign != '.' || repeats || group == "000");
+        if !separated && is_fixed_space(sign) {
+            break;
+        }
         if !separated {
             decimal = true;
             digits.push('.');
         }
         digits.push_str(group);
-        end += 1 + length;
+        end = group_end;
     }
     normalise(digits, start);
     end
+}
+
+fn separates(sign: char) -> bool {
+    matches!(sign, ',' | '.') || is_fixed_space(sign)
+}
+
+/// A space at which no line breaks: French and Spanish part thousands by it.
+pub fn is_fixed_space(letter: char) -> bool {
+    matches!(letter, '\u{a0}' | '\u{202f}')
 }
 
 /// No leading zeros, no trailing ones behind a decimal sign: 007 is 7 and 3.50 is 3.5.
@@ -151,6 +164,10 @@ mod tests {
             ("0", "0", 1),
             ("1999.", "1999", 4),
             ("10,", "10", 2),
+            ("1\u{202f}000\u{a0}000 people", "1000000", 12),
+            ("5\u{a0}km", "5", 1),
+            ("1990\u{a0}300", "1990", 4),
+            ("3\u{a0}12", "3", 1),
         ] {
             let mut digits = String::from("x");
             assert_eq!(

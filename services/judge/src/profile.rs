@@ -33,7 +33,7 @@ pub struct Profile<'t> {
     /// The share of content words that repeat earlier ones.
     pub repeated: f64,
     /// How many words negate.
-    pub negations: u32,
+    pub negations: usize,
     /// Opens with yes or no.
     pub opening: Option<bool>,
     /// Says that it does not know: 1 at the beginning, 0.5 later.
@@ -80,11 +80,7 @@ impl<'t> Profile<'t> {
             negated,
             function_share: share(functions as f64, text.words.len() as f64, 0.0),
             repeated,
-            negations: (0..)
-                .zip(&text.words)
-                .filter(|(_, word)| word.entry.negates)
-                .map(|_| 1)
-                .sum(),
+            negations: text.words.iter().filter(|word| word.entry.negates).count(),
             opening: opening(text),
             refuses: refuses(text),
             finished: text

@@ -32,6 +32,8 @@ pub struct Reader<'a> {
     /// The next word is the first of a sentence, or of a quotation.
     begins: bool,
     capitals: usize,
+    /// How many function words were Spanish so far, less those that were English.
+    spanish: i64,
 }
 
 impl<'a> Reader<'a> {
@@ -49,6 +51,7 @@ impl<'a> Reader<'a> {
             negated: 0,
             begins: true,
             capitals: 0,
+            spanish: 0,
         }
     }
 
@@ -197,7 +200,13 @@ impl<'a> Reader<'a> {
                 ..Entry::default()
             };
         }
+        if written == "May" && (!self.begins || self.is_before_digit(end)) {
+            // Capital inside a sentence, or with a day or year: the month, or a name, and not the verb.
+            entry = lexicon::lookup("mayo");
+        }
         entry.explains |= matches!(written, "cómo" | "Cómo");
+        // "Sin azúcar" is without sugar; "a sin" is not.
+        entry.negates |= written == "sin" && self.spanish > 0;
         // "No sé" is "I do not know"; "no se" is not.
         entry.knows |= matches!(written, "sé" | "Sé");
         if entry.function || entry.canonical.is_some() {
@@ -205,6 +214,12 @@ impl<'a> Reader<'a> {
             self.text.stems.push_str(entry.canonical.unwrap_or(&self.folded));
         }
         self.push(start, end, stem, entry, false);
+    }
+
+    fn is_before_digit(&self, end: usize) -> bool {
+        self.text.source[end..]
+            .trim_start()
+            .starts_with(|letter: char| letter.is_ascii_digit())
     }
 
     fn push(&mut self, start: usize, end: usize, stem: usize, entry: Entry, number: bool) {
@@ -232,6 +247,7 @@ impl<'a> Reader<'a> {
             negated: self.negated > 0,
         });
         self.begins = false;
+        self.spanish += i64::from(entry.spanish) - i64::from(entry.english);
         self.negated = if entry.negates {
             NEGATION_REACH
         } else {

@@ -21,7 +21,7 @@ macro_rules! signals {
                 match self { $(Self::$variant => $name),+ }
             }
 
-            /// What it says, in one sentence.
+            /// What it says of the answer, in one short sentence; after that, how it is measured.
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($doc),+).trim_ascii()),+ }
             }
@@ -30,75 +30,80 @@ macro_rules! signals {
 }
 
 signals! {
-    /// The cosine of the TF-IDF vectors of both texts; for information, no part of the score.
+    /// Has words like the reference's. The cosine of the TF-IDF vectors of both; for information, no part of the score.
     Cosine "cosine",
-    /// The share of the reference's new words that the answer lacks, by idf; new is what the question did not give.
+    /// Lacks new words of the reference. Their share, by idf; new is what the question did not give.
     Uncovered "uncovered",
-    /// The share of all of the reference's content words that the answer lacks, by idf.
+    /// Lacks words of the reference. The share of all of its content words, by idf.
     Unshared "unshared",
-    /// How unlike the reference's new words are to the most similar words of the answer, by letter pairs.
+    /// Lacks words spelt like the reference's. How unlike its new words are to the answer's, by letter pairs.
     Unlike "unlike",
-    /// The question asks for an explanation, and the answer has less than half of the reference's new words: a sixth is 1.
+    /// Leaves most of the explanation out. The question asks for one, and less than half of the reference's new words
+    /// are there: a sixth is 1.
     Incomplete "incomplete",
-    /// Less than a quarter of the answer's content words stand in the reference or the question: none is 1, by idf.
+    /// Speaks mostly of other things. Less than a quarter of its content words stand in the reference or the question:
+    /// none is 1, by idf.
     Unrelated "unrelated",
-    /// The share of the answer's content words that stand in sentences without a word of the reference or the question.
+    /// Has sentences about something else. The share of its content words that stand in sentences without a word of the
+    /// reference or the question.
     Digressing "digressing",
-    /// The share of the answer's new words that the reference lacks, by idf.
+    /// Adds words that the reference lacks. Their share of its new words, by idf.
     Beyond "beyond",
-    /// The reference does not stand in the answer word for word.
+    /// Lacks the reference's exact wording. The reference does not stand in it word for word.
     Scattered "scattered",
-    /// The share of the new words of the reference's first sentence that the answer lacks, by idf.
+    /// Lacks words the reference opens with. The share of the new words of its first sentence, by idf.
     LeadUncovered "lead_uncovered",
-    /// The share of the names in the reference's first sentence that the answer lacks, by idf.
+    /// Lacks names the reference opens with. The share of the names in its first sentence, by idf.
     LeadNames "lead_names",
-    /// The share of the numbers in the reference's first sentence that the answer lacks.
+    /// Lacks numbers the reference opens with. The share of the numbers in its first sentence.
     LeadNumbers "lead_numbers",
-    /// The share of the new words of the answer's first sentence that the reference lacks, by idf.
+    /// Opens with words not in the reference. Their share of the new words of its first sentence, by idf.
     LeadBeyond "lead_beyond",
-    /// The same, counted less the longer the answer is: the reference does not stand in it word for word.
+    /// Is short and worded differently. As `scattered`, but counted less the longer the answer is.
     Curt "curt",
-    /// The share of the reference's names that the answer lacks, by idf.
+    /// Lacks names of the reference. Their share, by idf.
     NamesMissing "names_missing",
-    /// The share of the answer's names that stand neither in the reference nor in the question.
+    /// Has names not in the reference. The share of its names that stand neither there nor in the question.
     NamesForeign "names_foreign",
-    /// How many names of the answer stand neither in the reference nor in the question: none is 0, many are 1.
+    /// Has many names not in the reference. How many stand neither there nor in the question: none is 0, many are 1.
     Rivals "rivals",
-    /// The share of the reference's numbers that the answer lacks.
+    /// Lacks numbers of the reference. Their share.
     NumbersMissing "numbers_missing",
-    /// The answer lacks a number of the reference and has another in its place.
+    /// Has another number than the reference. It lacks one of the reference and has one that nobody gave.
     NumbersReplaced "numbers_replaced",
-    /// The share of the reference's numbers that the answer lacks, where the question asks for a number.
+    /// Lacks the number that was asked for. The share of the reference's numbers, where the question asks for one.
     NumbersAsked "numbers_asked",
-    /// The share of the shared words that are negated in one text and not in the other, by idf.
+    /// Negates other words than the reference. The share of the shared words that only one text negates, by idf.
     Polarity "polarity",
-    /// Neighbouring words of both texts are negated in one of them and not in the other.
+    /// Contradicts a phrase of the reference. Neighbouring words of both texts are negated in only one of them.
     Denied "denied",
-    /// The answer negates more often or less often than the reference: by two or more is 1.
+    /// Has too many or too few negations. Compared with the reference: two more or fewer are 1.
     Negations "negations",
-    /// One text opens with yes and the other with no; half if only the reference opens so.
+    /// Lacks the reference's yes or no. One opens with yes and the other with no; half if only the reference opens so.
     Clash "clash",
-    /// The answer says that it does not know, and the reference does not.
+    /// Says that it does not know. The reference does not say so.
     Refusal "refusal",
-    /// The answer says that it is not certain, and the reference does not.
+    /// Says that it is not certain. The reference does not say so.
     Uncertain "uncertain",
-    /// The share of the question's words in the reference that the answer lacks, by idf.
+    /// Lacks words of the question. The share of those that stand in the reference, by idf.
     Unasked "unasked",
-    /// Among eight words or more there are fewer function words than in a text written by people, or in the reference.
+    /// Lists words instead of sentences. Among eight or more there are fewer function words than people write, or than
+    /// in the reference.
     Stuffed "stuffed",
-    /// The share of the answer's content words that repeat earlier ones, beyond that in the reference.
+    /// Repeats itself. The share of its content words that repeat earlier ones, beyond that in the reference.
     Repeated "repeated",
-    /// The share of the reference's neighbouring content words that stand in the answer the other way round.
+    /// Has words in reverse order. The share of the reference's neighbouring content words that stand the other way
+    /// round.
     Reversed "reversed",
-    /// Between the same neighbours stands another number.
+    /// Has another number in the same place. It stands between the same neighbours.
     Substituted "substituted",
-    /// Two words of the reference stand between each other's neighbours.
+    /// Has two words in each other's place. Two words of the reference stand between each other's neighbours.
     Exchanged "exchanged",
-    /// The answer does not end a sentence, and the reference does.
+    /// Ends within a sentence. The reference does not.
     Unfinished "unfinished",
-    /// How much longer than the reference the answer is, as a logarithm: thirty times is 1.
+    /// Is longer than the reference. By how much, as a logarithm: thirty times is 1.
     Excess "excess",
-    /// The answer has the opposite of a word of the reference in that word's place.
+    /// Has a word's opposite in its place. The word itself, which the reference has, is lacking.
     Opposite "opposite",
 }
 

@@ -8,6 +8,7 @@ use crate::stems::Stems;
 /// At most so many missing words are compared letter by letter with at most so many of the answer.
 const MISSING_COMPARED: usize = 64;
 const ADDED_COMPARED: usize = 512;
+
 /// Finds the answer's most similar word to each missing one.
 pub fn spell(answer: &Answer<'_>, reference: &Profile<'_>, relevant: Relevant, stems: &mut Stems<'_>) {
     let missing =
@@ -46,11 +47,17 @@ pub fn spell(answer: &Answer<'_>, reference: &Profile<'_>, relevant: Relevant, s
             }
         }
         let (likeness, Some(other)) = best else { continue };
-        let misspelt = likeness >= MISSPELT && stem.text.len().min(stems.get(other).text.len()) >= SHORTEST;
+        let misspelt = likeness >= MISSPELT && may_be_misspelt(stem.text, stems.get(other).text);
         stems.all[id as usize].likeness = likeness;
         stems.all[id as usize].misspelt = misspelt;
         stems.all[other as usize].misspelt |= misspelt;
     }
+}
+
+/// Long enough, and not two numbers: Windows10 is not Windows11.
+fn may_be_misspelt(word: &str, other: &str) -> bool {
+    let digits = |text: &str| text.chars().filter(|letter| letter.is_numeric()).collect::<String>();
+    word.chars().count().min(other.chars().count()) >= SHORTEST && digits(word) == digits(other)
 }
 
 /// Whether a word is another one with a beginning that makes it the opposite: alike as they are, they are no typos.

@@ -35,7 +35,7 @@ pub struct Word {
     pub sentence: u32,
     /// What the lexicon knows of it.
     pub entry: Entry,
-    /// Is a number that counts as one: not the words "one" and "first".
+    /// Is a number that counts as one: not the words "one" and "first", and not "second", which may be a time.
     pub number: bool,
     /// Is written like a name: with a capital inside a sentence.
     pub name: bool,
@@ -108,8 +108,8 @@ impl<'a> Text<'a> {
             let part = self.number_word(&word);
             if let (Some(sum), Some(part), Some(last)) = (open.as_mut(), part, kept.last_mut())
                 && self.source[last.end as usize..word.start as usize]
-                    .bytes()
-                    .all(|byte| byte == b' ' || byte == b'-')
+                    .chars()
+                    .all(|letter| matches!(letter, ' ' | '-') || number::is_fixed_space(letter))
                 // Digits go on with a word such as million only: "20-7" is a score, "1990 3" two numbers.
                 && (matches!(part, NumberWord::Scale(_)) || word.entry.number.is_some() && last.entry.number.is_some())
                 && sum.take(part)
@@ -146,8 +146,11 @@ impl<'a> Text<'a> {
             self.stems.push_str(&sum.value().to_string());
             last.stem = (index(start), index(self.stems.len()));
             last.entry.function = false;
-            last.number |=
-                sum.value() != 1 && last.entry.number != Some(NumberWord::Value(2)) || last.entry.number.is_none();
+            let written = &self.source[last.start as usize..last.end as usize];
+            let time = ["second", "segundo"]
+                .iter()
+                .any(|word| written.eq_ignore_ascii_case(word));
+            last.number |= sum.value() != 1 && !time || last.entry.number.is_none();
         }
     }
 

@@ -1,19 +1,26 @@
 //! Texts as large as they may be: the work is bounded.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 mod common;
+
+use std::time::{Duration, Instant};
 
 use common::{case, scorer};
 
 const LARGEST: usize = 256 * 1024;
+/// So much a run may take longer for no reason of ours.
+const NOISE: Duration = Duration::from_millis(20);
 
 fn filled(piece: &str) -> String {
     piece.repeat(LARGEST / piece.len())
 }
 
-fn different_words() -> String {
+/// Words of seven letters, none twice, in sentences of nine; another seed has other words.
+fn different_words(seed: u64, length: usize) -> String {
     let mut text = String::new();
     for number in 0_u64.. {
-        let mut value = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut value = (number + (seed << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let word: String = (0..7)
             .map(|_| {
                 let letter = b'a' + (value % 26) as u8;
@@ -23,53 +30,87 @@ fn different_words() -> String {
             .collect();
         text.push_str(&word);
         text.push(if number % 9 == 8 { '.' } else { ' ' });
-        if text.len() > LARGEST {
+        if text.len() > length {
             break;
         }
     }
     text
 }
 
+/// The fastest of three: what disturbs the machine only ever adds.
+fn fastest(mut work: impl FnMut()) -> Duration {
+    let once = |()| {
+        let begun = Instant::now();
+        work();
+        begun.elapsed()
+    };
+    [(); 3].map(once).into_iter().min().unwrap()
+}
+
 #[test]
 fn the_largest_texts_of_any_kind_are_judged() {
-    let texts = [
-        filled("a"),
-        filled("a "),
-        filled("1"),
-        filled("1,000,"),
-        filled("1 "),
-        filled("two "),
-        filled("thousand "),
-        filled("I."),
-        filled("not "),
-        filled("é"),
-        filled("e\u{301}"),
-        filled("中"),
-        filled("'"),
-        filled("a'b"),
-        filled("."),
-        filled("a.\n"),
-        filled("Paris "),
-        filled("ab ac ab ad "),
-        filled("🎾"),
-        filled("ing"),
-        filled("mente"),
-        different_words(),
-    ];
-    let several: Vec<&str> = texts.iter().map(String::as_str).take(16).collect();
+    let few_words = filled("ab ac ab ad ");
+    let many_words = different_words(1, LARGEST);
+    let mut texts: Vec<String> = [
+        "a",
+        "a ",
+        "1",
+        "1,000,",
+        "1 ",
+        "two ",
+        "thousand ",
+        "I.",
+        "not ",
+        "é",
+        "e\u{301}",
+        "中",
+        "'",
+        "a'b",
+        ".",
+        "a.\n",
+        "Paris ",
+        "🎾",
+        "ing",
+        "mente",
+        "1\u{a0}000\u{a0}",
+    ]
+    .map(filled)
+    .to_vec();
+    texts.extend([few_words.clone(), many_words.clone()]);
     for answer in &texts {
-        let judgement = scorer().judge(&case("What is it?", &several, answer));
-        assert!((0.0..=1.0).contains(&judgement.score));
-        for reference in [&texts[21], &texts[17]] {
-            let judgement = scorer().judge(&case(answer, &[reference], answer));
+        for reference in [&few_words, &many_words] {
+            let judgement = scorer().judge(&case(answer, &[reference, "Paris"], answer));
+            assert!((0.0..=1.0).contains(&judgement.score));
+            let judgement = scorer().judge(&case("What is it?", &[answer], reference));
             assert!((0.0..=1.0).contains(&judgement.score));
         }
     }
 }
 
+/// Four times the text makes four times the work, and would make sixteen times if it grew with the square.
+fn assert_linear(kind: &str, texts: impl Fn(usize) -> (String, String)) {
+    let [quarter, whole] = [LARGEST / 4, LARGEST].map(|length| {
+        let (reference, answer) = texts(length);
+        fastest(|| {
+            scorer().judge(&case("What is it?", &[&reference], &answer));
+        })
+    });
+    assert!(whole < 8 * quarter + NOISE, "{kind}: {quarter:?} and {whole:?}");
+}
+
+#[test]
+fn work_grows_with_the_length_and_not_with_its_square() {
+    let repeated = |length: usize| "ab ac ab ad ".repeat(length / 12);
+    assert_linear("no word in common", |length| {
+        (different_words(1, length), different_words(2, length))
+    });
+    assert_linear("few words", |length| (repeated(length), repeated(length)));
+    assert_linear("many and few", |length| (different_words(1, length), repeated(length)));
+}
+
 #[test]
 fn sixteen_large_references_and_a_large_answer_are_explained() {
-    let text = different_words();
+    let text = different_words(1, LARGEST);
     let references = [text.as_str(); 16];
     let explanation = scorer().explain(&case("", &references, &text[..LARGEST / 2]));
     assert!(explanation.score < 1.0 && explanation.reference == 0);

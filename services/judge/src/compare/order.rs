@@ -1,15 +1,29 @@
 //! Where words stand: their order, their sentences, what stands in a word's place.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Comparison, Relevant, is_foreign, lacking, mass};
-use crate::profile::share;
+use crate::profile::{Profile, share};
 use crate::signal::Signal;
 
 /// Longer references are not looked for word for word, only pair by pair.
 const LONGEST_SOUGHT: usize = 64;
 /// Of an answer of so many words nothing is expected word for word.
 const LONG_ANSWER: f64 = 60.0;
+/// So many different words between the same neighbours are remembered.
+const MOST_MIDDLES: usize = 8;
+
+/// What stands between two neighbours; more than one, so that an added sentence hides nothing.
+pub(super) fn frames(profile: &Profile<'_>) -> FxHashMap<(u32, u32), Vec<u32>> {
+    let mut frames = FxHashMap::<_, Vec<u32>>::default();
+    for (left, middle, right) in profile.framed() {
+        let middles = frames.entry((left, right)).or_default();
+        if middles.len() < MOST_MIDDLES && !middles.contains(&middle) {
+            middles.push(middle);
+        }
+    }
+    frames
+}
 
 impl Comparison<'_, '_> {
     /// Whether the reference stands in the answer, word for word or at least in its order.
@@ -45,7 +59,7 @@ impl Comparison<'_, '_> {
     /// What stands between the same neighbours.
     pub(super) fn places(&mut self) {
         let replaced: FxHashSet<_> = (self.reference.framed())
-            .filter_map(|triple| self.replaced(triple))
+            .flat_map(|triple| self.replaced(triple))
             .collect();
         let number = |(wanted, other): &(u32, u32)| {
             self.stems.get(*wanted).reference_number && self.stems.get(*other).answer_number
@@ -58,10 +72,11 @@ impl Comparison<'_, '_> {
         self.signals.set(Signal::Exchanged, f64::from(exchanged));
     }
 
-    /// A word of the reference, and the one that stands between its neighbours in the answer, where it never does.
-    fn replaced(&self, (left, middle, right): (u32, u32, u32)) -> Option<(u32, u32)> {
-        let other = *self.answer.frames.get(&(left, right))?;
-        (other != middle && !self.answer.framed.contains(&(left, middle, right))).then_some((middle, other))
+    /// A word of the reference, and those that stand between its neighbours in the answer, where it never does.
+    fn replaced(&self, (left, middle, right): (u32, u32, u32)) -> impl Iterator<Item = (u32, u32)> {
+        let kept = self.answer.framed.contains(&(left, middle, right));
+        let others = self.answer.frames.get(&(left, right)).filter(|_| !kept);
+        others.into_iter().flatten().map(move |other| (middle, *other))
     }
 
     /// What each text says first: there an answer of several sentences has its point.
