@@ -33,11 +33,14 @@ def main() -> None:
         parser.error(f"no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
     names = [name for name in SCENARIOS if not options.scenarios or name in options.scenarios.split(",")]
     console = Console(highlight=False)
-    measured = dict(measure([SCENARIOS[name] for name in names], options.rounds, console))
     RESULTS.mkdir(exist_ok=True)
     file = options.output or RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-    save(file, machine, measured)
+    measured: dict[str, Rounds] = {}
+    for name, rounds in measure([SCENARIOS[name] for name in names], options.rounds, console):
+        measured[name] = rounds
+        # At once: what is measured must not be lost with a scenario that fails.
+        save(file, machine, measured)
     for table in (tables.speed(measured), tables.cost(measured)):
         console.print(table.rich(), "")
     console.print(f"Written to {file}")

@@ -76,9 +76,10 @@ def _copy_records(bench: Bench, records: list[Message]) -> None:
     admin = AdminClient({"bootstrap.servers": servers})
     copy = admin.create_topics([NewTopic(COPY, PARTITIONS, 1)])[COPY]
     copy.result()
-    producer = Producer(
-        {"bootstrap.servers": servers, "acks": "all", "enable.idempotence": True, "compression.type": "lz4"}
-    )
+    # Room for all of them.
+    room = {"queue.buffering.max.messages": 10_000_000, "queue.buffering.max.kbytes": 2_000_000}
+    safe = {"acks": "all", "enable.idempotence": True, "compression.type": "lz4"}
+    producer = Producer({"bootstrap.servers": servers, **safe, **room})
     for number, record in enumerate(records):
         producer.produce(COPY, record.value(), record.key())
         if number % TOGETHER == 0:

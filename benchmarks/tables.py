@@ -27,7 +27,7 @@ class Table:
         """For a terminal."""
         table = RichTable(box=None)
         for number, heading in enumerate(self.headings):
-            table.add_column(heading, justify="right" if number else "left", no_wrap=number == 0)
+            table.add_column(heading, justify="right" if number else "left", no_wrap=number == 0, overflow="fold")
         for row in self.rows:
             table.add_row(*row)
         return table

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.reference import markdown
 from flink_job.config import Config
 from stack.checks import PROGRAMS
 from stack.settings import PORTS, ROOT, SCALES, Settings
@@ -71,6 +72,13 @@ def test_both_readmes_have_the_same_headings_one_to_one() -> None:
 def test_both_readmes_have_the_same_commands_and_output() -> None:
     assert blocks(README) == blocks(LEEME)
     assert set(spans(README)) == set(spans(LEEME))
+
+
+@pytest.mark.parametrize("paper", [README, LEEME], ids=lambda paper: paper.name)
+def test_the_figures_of_a_readme_are_those_of_the_reference_run(paper: Path) -> None:
+    headings = ("| scenario", "| CPU", "| ---")
+    measured = [line for line in markdown().splitlines() if line and not line.startswith(headings)]
+    assert [line for line in measured if line not in paper.read_text().splitlines()] == []
 
 
 def test_both_readmes_have_the_same_settings_and_defaults() -> None:
