@@ -57,8 +57,16 @@ impl Attempt {
         }
     }
 
+    /// Whether it is good enough; half an answer never is.
+    #[must_use]
+    pub fn passes(&self, threshold: Score) -> bool {
+        self.judged.score >= threshold && !self.answer.is_cut_off()
+    }
+
+    /// A whole answer is better than one that was cut off; then the score counts, then who came first.
     fn is_better_than(&self, other: &Self) -> bool {
-        let (this, that) = (self.judged.score, other.judged.score);
+        let rank = |attempt: &Self| (!attempt.answer.is_cut_off(), attempt.judged.score);
+        let (this, that) = (rank(self), rank(other));
         this > that || (this == that && self.attempts < other.attempts)
     }
 }
@@ -184,10 +192,7 @@ pub fn decide(
         state = with_previous(state, previous, judge);
     }
     state = state.with_attempt(attempt);
-    let passed = state
-        .best
-        .as_ref()
-        .is_some_and(|best| best.judged.score >= rules.threshold);
+    let passed = state.best.as_ref().is_some_and(|best| best.passes(rules.threshold));
     let action = match () {
         () if passed => Action::Accept,
         () if state.attempts() >= rules.max_attempts => Action::Exhaust,
@@ -208,7 +213,10 @@ fn with_previous(state: State, previous: PreviousAttempt, judge: impl Fn(&str) -
     let attempt = Attempt {
         attempts: previous.attempts,
         judged: judge(&previous.llm_answer),
-        answer: Answer::of_text(previous.llm_answer),
+        answer: Answer {
+            finish_reason: previous.finish_reason,
+            ..Answer::of_text(previous.llm_answer)
+        },
     };
     state.with(attempt, line)
 }

@@ -81,12 +81,12 @@ impl Judge {
     pub fn first(&self, value: Option<&[u8]>) -> Result<First, String> {
         let response = read(value)?;
         let judged = judged(&self.scorer, &response.question, &response.answer.llm_answer);
-        if response.attempts > 1 || judged.score < self.rules.threshold {
-            let message_id = response.identity.message_id.into();
-            let judged = serde_json::to_vec(&judged).map_err(internal)?;
+        let (asked, attempt, _) = take_apart(response, judged);
+        if attempt.attempts > 1 || !attempt.passes(self.rules.threshold) {
+            let message_id = asked.identity.message_id.into();
+            let judged = serde_json::to_vec(&attempt.judged).map_err(internal)?;
             return Ok(First::Failed { message_id, judged });
         }
-        let (asked, attempt, _) = take_apart(response, judged);
         let state = State::default().with_attempt(attempt);
         Ok(First::Accepted(self.verdict(asked, state)?))
     }

@@ -43,8 +43,9 @@ pub fn take_apart(response: LlmResponse, judged: Judged) -> (Asked, Attempt, Opt
 #[must_use]
 pub fn validated(asked: Asked, state: State, threshold: Score, decided_at: Timestamp) -> Option<ValidatedResponse> {
     let attempts = state.attempts();
-    let Attempt { judged, answer, .. } = state.best?;
-    let accepted = judged.score >= threshold;
+    let best = state.best?;
+    let accepted = best.passes(threshold);
+    let Attempt { judged, answer, .. } = best;
     Some(ValidatedResponse {
         identity: asked.identity,
         question: asked.question,
@@ -77,6 +78,7 @@ pub fn regeneration(asked: Asked, state: &State) -> RegenerationRequest {
             score: best.judged.score,
             attempts: best.attempts,
             scorer: best.judged.scorer.clone(),
+            finish_reason: best.answer.finish_reason.clone(),
         }),
         spent: asked.spent,
     }

@@ -61,6 +61,7 @@ fn previous(attempt: &Attempt) -> PreviousAttempt {
         score: attempt.judged.score,
         attempts: attempt.attempts,
         scorer: attempt.judged.scorer.clone(),
+        finish_reason: None,
     }
 }
 

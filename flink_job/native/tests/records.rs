@@ -102,7 +102,7 @@ fn the_best_attempt_travels_with_its_scorer_and_is_what_is_kept() {
         previous.scorer.as_deref(),
         Some(scorer_of(&artefact(1)).unwrap().hash())
     );
-    assert_eq!(request.spent.unwrap().nanodollars, 4);
+    assert_eq!(request.spent.unwrap().cost.nanodollars, 4);
 
     let last = response(3, "Nobody knows.", json!({}));
     let followed = follow(followed.state.as_deref(), &last);
@@ -119,6 +119,24 @@ fn the_best_attempt_travels_with_its_scorer_and_is_what_is_kept() {
             record: None
         }
     );
+}
+
+#[test]
+fn an_answer_that_was_cut_off_is_a_failed_attempt_and_a_whole_one_is_better() {
+    let cut_off = |attempts| response(attempts, REFERENCE, json!({"finish_reason": "length"}));
+    let first = follow(None, &cut_off(1));
+    assert_eq!(first.action, Action::Regenerate);
+    let request: RegenerationRequest = decode(Some(&first.record.unwrap().value)).unwrap();
+    assert_eq!(request.previous.unwrap().finish_reason.as_deref(), Some("length"));
+
+    let verdict = |last: &[u8]| -> ValidatedResponse {
+        let followed = follow(first.state.as_deref(), last);
+        assert_eq!(followed.action, Action::Exhaust);
+        decode(Some(&followed.record.unwrap().value)).unwrap()
+    };
+    assert!(!verdict(&cut_off(3)).accepted);
+    let poor = verdict(&response(3, "Nobody knows.", json!({})));
+    assert_eq!(poor.answer.llm_answer, "Nobody knows.");
 }
 
 #[test]

@@ -80,7 +80,6 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         stored: stored.clone(),
         threshold: config.score_threshold,
         coalesce_timeout: config.coalesce_timeout,
-        shutdown: shutdown.clone(),
     };
     let asked = Worker::new(SERVICE, SERVICE, &config.common.kafka)?.reporting_to(readiness);
     // A group of its own: questions that wait for a verdict must not hold up what leads to it.

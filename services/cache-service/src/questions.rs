@@ -6,9 +6,9 @@ use std::time::Duration;
 use contracts::message::{Identity, LlmRequest, QuestionMessage, Source};
 use contracts::value::{Score, now};
 use messaging::handler::{Failure, Handler};
+use messaging::lease::Lease;
 use messaging::producer::Outgoing;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::answer::Judged;
@@ -23,19 +23,14 @@ pub struct Questions {
     pub stored: Stored,
     pub threshold: Score,
     pub coalesce_timeout: Duration,
-    pub shutdown: CancellationToken,
 }
 
 impl Handler for Questions {
     type Input = QuestionMessage;
 
-    async fn handle(&self, question: QuestionMessage) -> Result<Vec<Outgoing>, Failure> {
+    async fn handle(&self, question: QuestionMessage, lease: &Lease) -> Result<Vec<Outgoing>, Failure> {
         question.question.check_size().map_err(Failure::Reject)?;
-        let known = tokio::select! {
-            // Nothing is lost: what waits for a twin is redelivered.
-            () = self.shutdown.cancelled() => return Err(Failure::GiveBack),
-            known = self.look_up(&question) => known,
-        };
+        let known = lease.during(self.look_up(&question)).await?;
         let message = match known {
             Known::Answer(answer, source) => Outgoing::new(&answer.serve(question, source, self.threshold)),
             Known::Nothing => Outgoing::new(&first_request(question)),
@@ -155,6 +150,7 @@ mod tests {
     use contracts::value::Id;
     use futures::future::join_all;
     use messaging::input::Outcome;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::answer::ReuseRule;
@@ -195,13 +191,20 @@ mod tests {
             },
             threshold,
             coalesce_timeout: timeout,
-            shutdown: CancellationToken::new(),
         })
     }
 
     fn ask(handler: &Arc<Questions>, message_id: &str) -> tokio::task::JoinHandle<Result<Vec<Outgoing>, Failure>> {
+        ask_during(handler, message_id, Lease::default())
+    }
+
+    fn ask_during(
+        handler: &Arc<Questions>,
+        message_id: &str,
+        lease: Lease,
+    ) -> tokio::task::JoinHandle<Result<Vec<Outgoing>, Failure>> {
         let (handler, question) = (Arc::clone(handler), question(message_id, "q"));
-        tokio::spawn(async move { handler.handle(question).await })
+        tokio::spawn(async move { handler.handle(question, &lease).await })
     }
 
     /// Gives every request its time to get to where it waits.
@@ -327,12 +330,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stop_gives_back_what_waits_for_a_twin() {
+    async fn what_waits_for_a_twin_is_given_back_when_its_lease_ends() {
         let handler = handler(vec![]);
         sent(ask(&handler, "m0").await);
-        let twin = ask(&handler, "m1");
+        let partition = CancellationToken::new();
+        let twin = ask_during(&handler, "m1", Lease::new(partition.clone(), CancellationToken::new()));
         settle().await;
-        handler.shutdown.cancel();
+        partition.cancel();
         assert!(matches!(twin.await.unwrap(), Err(Failure::GiveBack)));
     }
 
@@ -344,7 +348,7 @@ mod tests {
         let mut many = question("m", "q");
         many.question.other_answers = vec![String::new(); MAX_OTHER_ANSWERS + 1];
         for asked in [large, many] {
-            let refused = handler.handle(asked).await;
+            let refused = handler.handle(asked, &Lease::default()).await;
             assert!(matches!(refused, Err(Failure::Reject(reason)) if reason.starts_with("too_large")));
         }
     }

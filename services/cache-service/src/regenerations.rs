@@ -3,6 +3,7 @@
 use contracts::message::{LlmRequest, RegenerationRequest};
 use contracts::value::now;
 use messaging::handler::{Failure, Handler};
+use messaging::lease::Lease;
 use messaging::producer::Outgoing;
 use tracing::debug;
 
@@ -16,7 +17,7 @@ pub struct Regenerations {
 impl Handler for Regenerations {
     type Input = RegenerationRequest;
 
-    async fn handle(&self, failed: RegenerationRequest) -> Result<Vec<Outgoing>, Failure> {
+    async fn handle(&self, failed: RegenerationRequest, _: &Lease) -> Result<Vec<Outgoing>, Failure> {
         if self.stored.decided.get(failed.identity.message_id.clone()).await {
             debug!("already decided");
             return Ok(vec![]);
@@ -71,7 +72,7 @@ mod tests {
                 }),
             },
         };
-        let sent = handler.handle(failed()).await.unwrap();
+        let sent = handler.handle(failed(), &Lease::default()).await.unwrap();
         sent.iter()
             .map(|message| serde_json::from_slice(message.value.as_ref().unwrap()).unwrap())
             .collect()

@@ -203,9 +203,21 @@ pub struct Answer {
     /// Hash of the settings that change an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<String>,
+    /// What the model wrote to itself before it answered (`<think>…</think>`); no part of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<String>,
 }
 
 impl Answer {
+    /// The `finish_reason` of an answer that ended because it was too long for the limit that was set.
+    pub const CUT_OFF: &str = "length";
+
+    /// Whether the model was stopped in the middle of what it had to say.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.finish_reason.as_deref() == Some(Self::CUT_OFF)
+    }
+
     /// An answer of which no more is known than its text.
     #[must_use]
     pub fn of_text(llm_answer: String) -> Self {
@@ -217,6 +229,7 @@ impl Answer {
             finish_reason: None,
             prompt_version: None,
             settings: None,
+            thinking: None,
         }
     }
 }
@@ -257,7 +270,7 @@ pub struct ValidatedResponse {
     pub answer: Answer,
     /// The probability that a person would accept `llm_answer`, by the scorer.
     pub score: Score,
-    /// Whether the score reached the threshold.
+    /// Whether the score reached the threshold, and the answer was not cut off.
     pub accepted: bool,
     /// Where the answer came from.
     pub source: Source,
@@ -324,6 +337,12 @@ pub struct ErrorMessage {
     /// Requests really sent to the model's server for this attempt, retries included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<u32>,
+    /// The model that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Hash of the settings that change an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<String>,
     /// The best earlier attempt, kept beside the error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousAttempt>,
@@ -344,6 +363,9 @@ pub struct PreviousAttempt {
     /// Hash of the scoring artefact that gave the score.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scorer: Option<String>,
+    /// Why the model stopped then, as its server said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<String>,
 }
 
 /// One line of a request's history.
@@ -373,9 +395,52 @@ pub struct Usage {
     pub cost_usd: Option<f64>,
 }
 
-/// All that a request has cost, failed attempts included; whole numbers, so that sums are exact.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// All that a request has cost, failed attempts included.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Spent {
+    /// Over all models.
+    #[serde(flatten)]
+    pub cost: Cost,
+    /// Whether some of it is an estimate, because a server did not say what it used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+    /// The same for each model; the simulated one, which costs nothing, is not in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_model: Vec<ModelCost>,
+}
+
+impl Spent {
+    /// Adds what one attempt cost.
+    pub fn add(&mut self, cost: &Cost) {
+        self.cost.add(cost);
+    }
+
+    /// Adds what one attempt at a real model cost.
+    pub fn add_for(&mut self, model: &str, cost: &Cost) {
+        self.add(cost);
+        match self.by_model.iter_mut().find(|entry| entry.model == model) {
+            Some(entry) => entry.cost.add(cost),
+            None => self.by_model.push(ModelCost {
+                model: model.to_owned(),
+                cost: *cost,
+            }),
+        }
+    }
+}
+
+/// What calls to one model cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelCost {
+    /// The model, by the name that it is asked for.
+    pub model: String,
+    /// What it cost.
+    #[serde(flatten)]
+    pub cost: Cost,
+}
+
+/// What calls to a model cost; whole numbers, so that sums are exact.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cost {
     /// Requests really sent to the model's server.
     pub calls: u32,
     /// Tokens sent.
@@ -390,6 +455,19 @@ pub struct Spent {
     #[serde(deserialize_with = "value::whole")]
     #[schemars(range(max = MAX_WHOLE))]
     pub nanodollars: u64,
+}
+
+impl Cost {
+    fn add(&mut self, other: &Self) {
+        self.calls = self.calls.saturating_add(other.calls);
+        for (sum, more) in [
+            (&mut self.input_tokens, other.input_tokens),
+            (&mut self.output_tokens, other.output_tokens),
+            (&mut self.nanodollars, other.nanodollars),
+        ] {
+            *sum = sum.saturating_add(more).min(MAX_WHOLE);
+        }
+    }
 }
 
 /// Where an answer came from.

@@ -6,6 +6,7 @@ use contracts::message::{Answer, ErrorMessage, LlmRequest, LlmResponse};
 use contracts::topic::MAX_ANSWER_BYTES;
 use jiff::Timestamp;
 use messaging::handler::{Failure, Handler};
+use messaging::lease::Lease;
 use messaging::producer::Outgoing;
 use metrics::{counter, histogram};
 use tracing::{debug, warn};
@@ -13,7 +14,7 @@ use tracing::{debug, warn};
 use crate::caller::{Caller, Outcome};
 use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError};
 use crate::offline::Reference;
-use crate::prompt::{self, PROMPT_VERSION};
+use crate::prompt::{Prompt, Templates};
 
 /// When to ask again after what passes by itself, …
 const RETRY_SOON: Duration = Duration::from_secs(60);
@@ -25,31 +26,33 @@ const RETRY_LATEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// Turns every [`LlmRequest`] into an [`LlmResponse`] or an [`ErrorMessage`].
 pub struct LlmHandler<M> {
     caller: Caller<M>,
+    templates: Templates,
 }
 
 impl<M: LanguageModel> LlmHandler<M> {
     /// A handler that asks through `caller`.
-    pub fn new(caller: Caller<M>) -> Self {
-        Self { caller }
+    pub fn new(caller: Caller<M>, templates: Templates) -> Self {
+        Self { caller, templates }
     }
 }
 
 impl<M: LanguageModel> Handler for LlmHandler<M> {
     type Input = LlmRequest;
 
-    async fn handle(&self, request: LlmRequest) -> Result<Vec<Outgoing>, Failure> {
+    async fn handle(&self, request: LlmRequest, _: &Lease) -> Result<Vec<Outgoing>, Failure> {
         check(&request).map_err(Failure::Reject)?;
         let earlier_answer = request.previous.as_ref().map(|previous| previous.llm_answer.as_str());
-        let prompt = prompt::render(&request.question.title, &request.question.content, earlier_answer);
+        let prompt = self.templates.render(&request.question.title, &request.question.content, earlier_answer);
         let ask = Ask {
             prompt: &prompt,
             question_id: request.identity.question_id.as_str(),
             attempt: request.attempts,
             request: 1,
+            needs_room: false,
             reference: Reference::seal(&request.question),
         };
         let Outcome { result, calls, latency } = self.caller.ask(ask).await.ok_or(Failure::GiveBack)?;
-        let response = result.and_then(|completion| response(&request, prompt, completion, calls, latency));
+        let response = result.and_then(|completion| response(&request, &prompt, completion, calls, latency));
         Ok(vec![
             response.unwrap_or_else(|error| error_outcome(request, &error, calls)),
         ])
@@ -68,7 +71,7 @@ fn check(request: &LlmRequest) -> Result<(), String> {
 /// The record of an answer, unless it is too large for one.
 fn response(
     request: &LlmRequest,
-    prompt: String,
+    prompt: &Prompt,
     completion: Completion,
     calls: u32,
     latency: Duration,
@@ -83,18 +86,17 @@ fn response(
         question: request.question.clone(),
         answer: Answer {
             model: completion.model,
-            usage: completion.usage,
+            usage: None,
             calls: Some(calls),
             finish_reason: completion.finish_reason,
-            prompt_version: Some(PROMPT_VERSION.into()),
             ..Answer::of_text(completion.answer)
         },
-        prompt,
+        prompt: prompt.text(),
         latency_ms: u32::try_from(latency.as_millis()).unwrap_or(u32::MAX),
         attempts: request.attempts,
         produced_at: Timestamp::now(),
         previous: request.previous.clone(),
-        spent: request.spent,
+        spent: request.spent.clone(),
     };
     let record = Outgoing::new(&response);
     if !record.fits() {
@@ -145,6 +147,8 @@ fn error_outcome(request: LlmRequest, error: &ModelError, calls: u32) -> Outgoin
         best_answer: Some(question.best_answer),
         other_answers: Some(question.other_answers).filter(|others| !others.is_empty()),
         calls: Some(calls),
+        model: None,
+        settings: None,
         previous: request.previous,
         spent: request.spent,
     };

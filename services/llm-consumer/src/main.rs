@@ -32,8 +32,8 @@ async fn serve<M: LanguageModel>(model: M, config: &Config, shutdown: Cancellati
     let readiness = Readiness::default();
     http::serve(config.http_address, Router::new(), readiness.clone(), shutdown.clone()).await?;
     let limits = config.limits();
-    info!(model = model.name(), concurrency = limits.concurrency, attempt_at_most = ?limits.longest_attempt(), "model");
-    let handler = LlmHandler::new(Caller::new(model, limits, shutdown.clone()));
+    info!(model = model.name(1), concurrency = limits.concurrency, attempt_at_most = ?limits.longest_attempt(), "model");
+    let handler = LlmHandler::new(Caller::new(model, limits, shutdown.clone()), "en".parse().map_err(anyhow::Error::msg)?);
     Worker::new(SERVICE, SERVICE, &config.kafka)?
         .reporting_to(readiness)
         .run_each(handler, config.window(), shutdown)

@@ -2,45 +2,66 @@
 
 use std::time::Duration;
 
-use contracts::message::Usage;
+use serde::{Deserialize, Serialize};
 
 use crate::offline::Reference;
+use crate::prompt::Prompt;
 
 /// Something that answers questions.
 pub trait LanguageModel: Send + Sync + 'static {
-    /// The model's name, for the logs.
-    fn name(&self) -> &str;
+    /// The model that is asked at an attempt (from 1), by the name that its server knows.
+    fn name(&self, attempt: u32) -> &str;
 
     /// Sends one request, without any retry.
     fn answer(&self, ask: &Ask<'_>) -> impl Future<Output = Result<Completion, ModelError>> + Send;
+
+    /// Whether an answer costs something, so that it is worth keeping.
+    fn costs(&self) -> bool;
 }
 
 /// One request to a model.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
     /// All that a real model is sent.
-    pub prompt: &'a str,
+    pub prompt: &'a Prompt,
     /// The question of the dataset.
     pub question_id: &'a str,
     /// Which attempt at the question this is, from 1.
     pub attempt: u32,
     /// Which request of this attempt this is, from 1.
     pub request: u32,
+    /// Whether the earlier answer was cut off, so that this one needs more room.
+    pub needs_room: bool,
     /// What the simulated model makes its answers of; no other module can open it.
     pub reference: Reference<'a>,
 }
 
 /// A model's answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completion {
     /// The answer.
     pub answer: String,
+    /// What the model wrote to itself before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<String>,
     /// The model, as its server names it.
     pub model: Option<String>,
     /// What the request consumed.
-    pub usage: Option<Usage>,
+    pub tokens: Tokens,
     /// Why the model stopped, as its server says it.
     pub finish_reason: Option<String>,
+}
+
+/// What a request consumed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Tokens sent.
+    pub input: u32,
+    /// Tokens received.
+    pub output: u32,
+    /// Whether the server did not say, and this was estimated from the number of bytes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 /// Why there is no answer.

@@ -11,13 +11,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use contracts::message::{Question, Usage};
+use contracts::message::Question;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::OfflineConfig;
-use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError};
+use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError, Tokens};
 
 /// The name of the simulated model.
 pub const MODEL: &str = "offline";
@@ -153,8 +153,12 @@ impl Offline {
 }
 
 impl LanguageModel for Offline {
-    fn name(&self) -> &str {
+    fn name(&self, _: u32) -> &str {
         MODEL
+    }
+
+    fn costs(&self) -> bool {
+        false
     }
 
     async fn answer(&self, ask: &Ask<'_>) -> Result<Completion, ModelError> {
@@ -171,15 +175,16 @@ impl LanguageModel for Offline {
         }
         let (answer, model) = self.write(ask);
         // As if a word were a token.
-        let usage = Usage {
-            input_tokens: count_words(ask.prompt),
-            output_tokens: count_words(&answer),
-            cost_usd: None,
+        let tokens = Tokens {
+            input: count_words(&ask.prompt.system) + count_words(&ask.prompt.user),
+            output: count_words(&answer),
+            estimated: false,
         };
         Ok(Completion {
             answer,
+            thinking: None,
             model: Some(model.into()),
-            usage: Some(usage),
+            tokens,
             finish_reason: Some("stop".into()),
         })
     }

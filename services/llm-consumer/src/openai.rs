@@ -9,7 +9,6 @@ use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use async_openai::types::chat::{ChatCompletionRequestUserMessage, CreateChatCompletionRequest};
-use contracts::message::Usage;
 use contracts::topic::MAX_ANSWER_BYTES;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
@@ -20,7 +19,7 @@ use serde::Deserialize;
 use tower::service_fn;
 
 use crate::config::OpenAiConfig;
-use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError};
+use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError, Tokens};
 
 /// The largest reply that is read: an answer of full size, every byte of it escaped.
 const MAX_REPLY_BYTES: usize = 8 * MAX_ANSWER_BYTES;
@@ -68,14 +67,18 @@ impl OpenAi {
 }
 
 impl LanguageModel for OpenAi {
-    fn name(&self) -> &str {
+    fn name(&self, _: u32) -> &str {
         &self.model
+    }
+
+    fn costs(&self) -> bool {
+        true
     }
 
     async fn answer(&self, ask: &Ask<'_>) -> Result<Completion, ModelError> {
         let request = CreateChatCompletionRequest {
             model: self.model.clone(),
-            messages: vec![ChatCompletionRequestUserMessage::from(ask.prompt).into()],
+            messages: vec![ChatCompletionRequestUserMessage::from(ask.prompt.user.as_str()).into()],
             ..CreateChatCompletionRequest::default()
         };
         let reply: Reply = self.client.chat().create_byot(request).await.map_err(model_error)?;
@@ -149,7 +152,7 @@ impl Transport {
 #[derive(Debug, Deserialize)]
 struct Reply {
     model: Option<String>,
-    usage: Option<Tokens>,
+    usage: Option<UsageReply>,
     choices: Vec<Choice>,
 }
 
@@ -166,7 +169,7 @@ struct Message {
 }
 
 #[derive(Debug, Deserialize)]
-struct Tokens {
+struct UsageReply {
     #[serde(default)]
     prompt_tokens: u32,
     #[serde(default)]
@@ -188,15 +191,16 @@ impl Reply {
                 None => ModelError::new(ErrorKind::EmptyAnswer, &format!("finish_reason {finish_reason:?}")),
             });
         }
-        let usage = self.usage.map(|tokens| Usage {
-            input_tokens: tokens.prompt_tokens,
-            output_tokens: tokens.completion_tokens,
-            cost_usd: None,
+        let tokens = self.usage.map_or_else(Tokens::default, |usage| Tokens {
+            input: usage.prompt_tokens,
+            output: usage.completion_tokens,
+            estimated: false,
         });
         Ok(Completion {
             answer,
             model: self.model,
-            usage,
+            thinking: None,
+            tokens,
             finish_reason,
         })
     }

@@ -186,6 +186,7 @@ fn what_is_sent_depends_neither_on_the_reference_nor_on_the_score() {
                     score: score.try_into().unwrap(),
                     attempts: 1,
                     scorer: None,
+                    finish_reason: None,
                 });
                 prompts.push(read::<LlmResponse>(&runtime.block_on(handler.handle(asked)).unwrap()).prompt);
             }

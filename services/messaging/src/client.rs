@@ -1,5 +1,7 @@
 //! How to reach Kafka: settings, and what every client is made from.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
@@ -33,6 +35,16 @@ pub struct KafkaConfig {
     /// File with the certificates of the authorities to trust.
     #[arg(long, env)]
     pub kafka_ssl_ca_location: Option<String>,
+    /// How long a stop waits for records in work, such as 7s, up to 1h; what is unfinished then is handled again later.
+    #[arg(long, env, default_value = "7s", value_parser = parse_drain_deadline)]
+    pub drain_deadline: Duration,
+}
+
+fn parse_drain_deadline(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= Duration::from_secs(3600) => Ok(duration),
+        _ => Err("up to 1h is allowed, such as 7s or 2m".into()),
+    }
 }
 
 /// How to talk to the brokers.

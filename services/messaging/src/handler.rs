@@ -4,6 +4,7 @@ use rdkafka::message::{Message as _, OwnedMessage};
 use tracing::{Instrument as _, error_span};
 
 use crate::input::{Input, Received};
+use crate::lease::Lease;
 use crate::output::Output;
 use crate::producer::Outgoing;
 
@@ -12,8 +13,12 @@ pub trait Handler: Send + Sync + 'static {
     /// What it reads.
     type Input: Input;
 
-    /// Turns a message into the messages that follow from it.
-    fn handle(&self, input: Self::Input) -> impl Future<Output = Result<Vec<Outgoing>, Failure>> + Send;
+    /// Turns a message into the messages that follow from it; when the lease ends, it may give the record back.
+    fn handle(
+        &self,
+        input: Self::Input,
+        lease: &Lease,
+    ) -> impl Future<Output = Result<Vec<Outgoing>, Failure>> + Send;
 }
 
 /// Handles what is ready together, in order, one batch in flight.
@@ -30,7 +35,7 @@ pub trait BatchHandler: Send + Sync + 'static {
 pub enum Failure {
     /// It can never be handled: a dead letter with this reason.
     Reject(String),
-    /// The service is stopping: the record stays unfinished and is redelivered.
+    /// The lease has ended: the record stays unfinished and is redelivered.
     GiveBack,
     /// The service cannot go on.
     Fatal(anyhow::Error),
@@ -52,14 +57,19 @@ pub(crate) enum Done {
 }
 
 /// Handles one record and writes what follows from it.
-pub(crate) async fn handle_one<H: Handler>(handler: &H, output: &Output, record: OwnedMessage) -> anyhow::Result<Done> {
+pub(crate) async fn handle_one<H: Handler>(
+    handler: &H,
+    output: &Output,
+    record: OwnedMessage,
+    lease: &Lease,
+) -> anyhow::Result<Done> {
     let input = match H::Input::decode(record.topic(), record.payload()) {
         Ok(input) => input,
         Err(reason) => return output.dead_letter(&record, &reason).await.map(|()| Done::Finished),
     };
     let span = error_span!("message", trace_id = %input.identity().trace_id);
     async {
-        match handler.handle(input).await {
+        match handler.handle(input, lease).await {
             Ok(outgoing) if outgoing.iter().all(Outgoing::fits) => output.produce(&outgoing).await,
             Ok(_) => {
                 output

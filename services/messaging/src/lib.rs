@@ -5,6 +5,7 @@
 //! | [`input`] | what a consumer reads: messages, and where each was read |
 //! | [`worker`] | THE loop: consume → handle → produce → store offset |
 //! | [`handler`] | what a service does with the records that the loop reads |
+//! | [`lease`] | the right to work on a record, and its end |
 //! | [`pace`] | how much the loop takes on at once |
 //! | [`offsets`] | which offset may be stored while records finish in any order |
 //! | [`follower`] | reading a topic along, without a group and without promises |
@@ -26,6 +27,7 @@ pub mod follower;
 pub mod handler;
 pub mod http;
 pub mod input;
+pub mod lease;
 pub mod mongo;
 pub mod offsets;
 mod output;

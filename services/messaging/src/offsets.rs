@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use tokio_util::sync::CancellationToken;
+
 type Partition = (String, i32);
 
 /// A record that was taken and is not yet finished.
@@ -26,12 +28,14 @@ pub struct Progress {
     pub next_offset: i64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Taken {
     /// Tells this assignment from an earlier one of the same partition.
     assignment: u64,
     /// Offsets in the order they were taken, each with its size until it is finished.
     offsets: VecDeque<(i64, Option<usize>)>,
+    /// Cancelled when the partition is taken from us.
+    end: CancellationToken,
 }
 
 /// The records that a consumer has taken, by partition.
@@ -53,6 +57,7 @@ impl OffsetTracker {
             Taken {
                 assignment: *assignments,
                 offsets: VecDeque::new(),
+                end: CancellationToken::new(),
             }
         });
         taken.offsets.push_back((offset, Some(bytes)));
@@ -65,12 +70,11 @@ impl OffsetTracker {
         }
     }
 
-    /// Whether the ticket's partition is still ours, as it was when the record was taken.
+    /// What is cancelled when the ticket's partition is taken from us; `None` if that has happened already.
     #[must_use]
-    pub fn is_current(&self, ticket: &Ticket) -> bool {
-        self.partitions
-            .get(&ticket.partition)
-            .is_some_and(|taken| taken.assignment == ticket.assignment)
+    pub fn end(&self, ticket: &Ticket) -> Option<CancellationToken> {
+        let taken = self.partitions.get(&ticket.partition)?;
+        (taken.assignment == ticket.assignment).then(|| taken.end.clone())
     }
 
     /// Notes that a record is finished; returns what may be stored now, if that changed.
@@ -103,6 +107,7 @@ impl OffsetTracker {
     /// Forgets a partition that was taken from us; its unfinished records go to the next owner.
     pub fn revoke(&mut self, topic: &str, partition: i32) {
         if let Some(taken) = self.partitions.remove(&(topic.to_owned(), partition)) {
+            taken.end.cancel();
             self.records -= taken.offsets.len();
             self.bytes -= taken.offsets.iter().filter_map(|&(_, bytes)| bytes).sum::<usize>();
         }
@@ -146,9 +151,11 @@ mod tests {
     fn a_ticket_of_an_earlier_assignment_releases_nothing() {
         let mut tracker = OffsetTracker::default();
         let old = tracker.take("t", 0, 5, 10);
+        let end = tracker.end(&old).unwrap();
         tracker.revoke("t", 0);
         let new = tracker.take("t", 0, 5, 10);
-        assert!(!tracker.is_current(&old) && tracker.is_current(&new));
+        assert!(end.is_cancelled() && tracker.end(&old).is_none());
+        assert!(tracker.end(&new).is_some_and(|end| !end.is_cancelled()));
         assert_eq!(tracker.finish(&old), None);
         assert_eq!(tracker.finish(&new).map(|p| p.next_offset), Some(6));
     }

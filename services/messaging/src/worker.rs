@@ -23,14 +23,12 @@ use crate::client::{KafkaConfig, is_news};
 use crate::handler::{BatchHandler, Done, Handler, handle_batch, handle_one};
 use crate::http::Readiness;
 use crate::input::Input;
+use crate::lease::Lease;
 use crate::offsets::{OffsetTracker, Ticket};
 use crate::output::Output;
 use crate::pace::{Flow, Pace, Waiting};
 use crate::producer::Producer;
 use contracts::topic::DEAD_LETTERS;
-
-/// How long a stop waits for work in flight; what is unfinished then is redelivered.
-pub const DRAIN_DEADLINE: Duration = Duration::from_secs(7);
 
 /// A member of a consumer group, with a producer for what follows from its records.
 pub struct Worker {
@@ -39,6 +37,7 @@ pub struct Worker {
     consumer: StreamConsumer<Assignment>,
     output: Output,
     readiness: Readiness,
+    drain_deadline: Duration,
 }
 
 impl Worker {
@@ -82,6 +81,7 @@ impl Worker {
             consumer,
             output,
             readiness: Readiness::default(),
+            drain_deadline: kafka.drain_deadline,
         })
     }
 
@@ -107,7 +107,7 @@ impl Worker {
             let (handler, output) = (Arc::clone(&handler), output.clone());
             async move {
                 match records.pop() {
-                    Some(record) => handle_one(&*handler, &output, record).await,
+                    Some((record, lease)) => handle_one(&*handler, &output, record, &lease).await,
                     None => Ok(Done::Finished),
                 }
             }
@@ -128,6 +128,7 @@ impl Worker {
         let (handler, output) = (Arc::new(handler), self.output.clone());
         self.run::<H::Input, _>(pace, &shutdown, move |records| {
             let (handler, output) = (Arc::clone(&handler), output.clone());
+            let records = records.into_iter().map(|(record, _)| record).collect();
             async move { handle_batch(&*handler, &output, records).await }
         })
         .await
@@ -137,7 +138,7 @@ impl Worker {
         self,
         pace: Pace,
         shutdown: &CancellationToken,
-        work: impl Fn(Vec<OwnedMessage>) -> F,
+        work: impl Fn(Vec<Leased>) -> F,
     ) -> anyhow::Result<()> {
         let topics = I::topics();
         let needed = [&topics[..], &[DEAD_LETTERS]].concat();
@@ -161,14 +162,14 @@ impl Worker {
         &self,
         pace: &Pace,
         shutdown: &CancellationToken,
-        work: &impl Fn(Vec<OwnedMessage>) -> F,
+        work: &impl Fn(Vec<Leased>) -> F,
         tasks: &mut Tasks,
     ) -> anyhow::Result<()> {
         let mut waiting = Waiting::default();
         let mut flow = Flow::Open;
         loop {
             while tasks.len() < pace.parallel && waiting.is_ready(pace) {
-                self.start(waiting.pop(pace.batch), work, tasks);
+                self.start(waiting.pop(pace.batch), shutdown, work, tasks);
             }
             let due = waiting.due(pace).filter(|_| tasks.len() < pace.parallel);
             tokio::select! {
@@ -203,14 +204,18 @@ impl Worker {
     fn start<F: Future<Output = anyhow::Result<Done>> + Send + 'static>(
         &self,
         batch: Vec<(Ticket, OwnedMessage)>,
-        work: &impl Fn(Vec<OwnedMessage>) -> F,
+        shutdown: &CancellationToken,
+        work: &impl Fn(Vec<Leased>) -> F,
         tasks: &mut Tasks,
     ) {
         let offsets = self.offsets();
         // A record whose partition was revoked meanwhile is the new owner's.
         let (tickets, records): (Vec<_>, Vec<_>) = batch
             .into_iter()
-            .filter(|(ticket, _)| offsets.is_current(ticket))
+            .filter_map(|(ticket, record)| {
+                let lease = Lease::new(offsets.end(&ticket)?, shutdown.clone());
+                Some((ticket, (record, lease)))
+            })
             .unzip();
         drop(offsets);
         if !records.is_empty() {
@@ -273,9 +278,9 @@ impl Worker {
         self.consumer.pause(&self.consumer.assignment()?).context("pausing")
     }
 
-    /// Lets the work in flight end, up to [`DRAIN_DEADLINE`].
+    /// Lets the work in flight end, up to a deadline.
     async fn drain(&self, tasks: &mut Tasks) -> anyhow::Result<()> {
-        let deadline = Instant::now() + DRAIN_DEADLINE;
+        let deadline = Instant::now() + self.drain_deadline;
         while let Ok(Some(done)) = tokio::time::timeout_at(deadline, tasks.join_next()).await {
             self.finish(done)?;
         }
@@ -305,6 +310,8 @@ impl Worker {
     }
 }
 
+/// A record with the right to work on it.
+type Leased = (OwnedMessage, Lease);
 type Tasks = JoinSet<(Vec<Ticket>, anyhow::Result<Done>)>;
 
 /// For ever, if there is no such time.

@@ -15,6 +15,7 @@ use contracts::topic::{DEAD_LETTERS, Message as _, topics};
 use messaging::client::KafkaConfig;
 use messaging::handler::{BatchHandler, Failure, Handler};
 use messaging::input::Received;
+use messaging::lease::Lease;
 use messaging::pace::Pace;
 use messaging::producer::{Outgoing, Producer};
 use messaging::worker::Worker;
@@ -131,7 +132,7 @@ impl Gated {
 impl Handler for Gated {
     type Input = LlmRequest;
 
-    async fn handle(&self, request: LlmRequest) -> Result<Vec<Outgoing>, Failure> {
+    async fn handle(&self, request: LlmRequest, _: &Lease) -> Result<Vec<Outgoing>, Failure> {
         let id = number(&request);
         self.started.lock().unwrap().push(id);
         self.gates[id].acquire().await.unwrap().forget();
@@ -237,7 +238,7 @@ struct FailsAt(usize);
 impl Handler for FailsAt {
     type Input = LlmRequest;
 
-    async fn handle(&self, request: LlmRequest) -> Result<Vec<Outgoing>, Failure> {
+    async fn handle(&self, request: LlmRequest, _: &Lease) -> Result<Vec<Outgoing>, Failure> {
         if number(&request) == self.0 {
             Err(Failure::Fatal(anyhow::anyhow!("broken")))
         } else {
@@ -266,7 +267,7 @@ struct Rejects(Arc<Mutex<usize>>);
 impl Handler for Rejects {
     type Input = LlmRequest;
 
-    async fn handle(&self, request: LlmRequest) -> Result<Vec<Outgoing>, Failure> {
+    async fn handle(&self, request: LlmRequest, _: &Lease) -> Result<Vec<Outgoing>, Failure> {
         *self.0.lock().unwrap() += 1;
         if number(&request) == 0 {
             Err(Failure::Reject("too_large: test".into()))
@@ -424,6 +425,43 @@ async fn a_partition_that_is_lost_while_it_is_paused_is_read_when_it_comes_back(
     stays.until_finished(200).await;
     stop_first.cancel();
     first.await.unwrap().unwrap();
+}
+
+/// Holds every record until its lease ends, and then gives it back.
+#[derive(Clone, Default)]
+struct Holds {
+    begun: Arc<Mutex<usize>>,
+    given_back: Arc<Mutex<usize>>,
+}
+
+impl Handler for Holds {
+    type Input = LlmRequest;
+
+    async fn handle(&self, _: LlmRequest, lease: &Lease) -> Result<Vec<Outgoing>, Failure> {
+        *self.begun.lock().unwrap() += 1;
+        let given_back = lease.during(std::future::pending::<Vec<Outgoing>>()).await;
+        *self.given_back.lock().unwrap() += 1;
+        given_back
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_ends_when_its_partition_goes_to_another_member_or_its_service_stops() {
+    let kafka = Kafka::with_partitions(2);
+    kafka.ask(0..20).await;
+    let (first, second) = (Holds::default(), Holds::default());
+    let (stop_first, stop_second) = (CancellationToken::new(), CancellationToken::new());
+    let running = tokio::spawn(kafka.worker().run_each(first.clone(), 100, stop_first.clone()));
+    until(|| *first.begun.lock().unwrap() == 20).await;
+    let joining = tokio::spawn(kafka.worker().run_each(second.clone(), 100, stop_second.clone()));
+    until(|| *second.begun.lock().unwrap() > 0).await;
+    until(|| *first.given_back.lock().unwrap() > 0).await;
+    stop_first.cancel();
+    timeout(PATIENCE, running).await.unwrap().unwrap().unwrap();
+    assert_eq!(*first.begun.lock().unwrap(), *first.given_back.lock().unwrap());
+    stop_second.cancel();
+    timeout(PATIENCE, joining).await.unwrap().unwrap().unwrap();
+    assert_eq!(kafka.committed(), 0, "what was given back is not finished");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use clap::Parser as _;
-use contracts::message::{ErrorMessage, Identity, LlmRequest, LlmResponse, PreviousAttempt, Question, Spent};
+use contracts::message::{Cost, ErrorMessage, Identity, LlmRequest, LlmResponse, PreviousAttempt, Question, Spent};
 use contracts::topic::Message;
 use jiff::Timestamp;
 use llm_consumer::caller::{Caller, Limits};
@@ -58,12 +58,16 @@ pub fn request(title: &str) -> LlmRequest {
             score: 0.25.try_into().unwrap(),
             attempts: 1,
             scorer: Some("s1".into()),
+            finish_reason: None,
         }),
         spent: Some(Spent {
-            calls: 1,
-            input_tokens: 2,
-            output_tokens: 3,
-            nanodollars: 4,
+            cost: Cost {
+                calls: 1,
+                input_tokens: 2,
+                output_tokens: 3,
+                nanodollars: 4,
+            },
+            ..Spent::default()
         }),
     }
 }
