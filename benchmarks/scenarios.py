@@ -8,6 +8,7 @@ from benchmarks.floor import floor
 from benchmarks.measure import Bench
 
 BURST = 20_000
+SLOW_BURST = 6_400
 CACHED = 5_000
 """Few enough for the answers in memory (CACHE_SIZE)."""
 
@@ -44,6 +45,12 @@ def _full(bench: Bench) -> Figures:
     return _distinct(bench)
 
 
+def _slow_model(bench: Bench) -> Figures:
+    return bench.burst(bench.unmet(SLOW_BURST), SLOW_BURST)
+
+
+# Every answer passes, so that a question is one call.
+SLOW_MODEL = {"OFFLINE_LATENCY": "200ms", "LLM_CONCURRENCY": "64", "OFFLINE_MIX": "100/0/0", "OFFLINE_TRAPS": "0"}
 TWICE = {f"SCALE_{part}": "2" for part in ("CACHE_SERVICE", "LLM_CONSUMER", "STORAGE_SERVICE", "TASKMANAGER")}
 PARALLEL = {"FLINK_PARALLELISM": "4"}
 
@@ -61,6 +68,7 @@ SCENARIOS = {
         Scenario(
             "failing", "5,000 at once, every answer fails, asked three times", _failing, 3, {"OFFLINE_MIX": "0/0/100"}
         ),
+        Scenario("model", "6,400 at once, calls of 200 ms, 64 at once: 320/s at most", _slow_model, 3, SLOW_MODEL),
         Scenario(
             "partitions", "distinct, 12 partitions a topic instead of 3", _distinct, 3, {"TOPIC_PARTITIONS": "12"}
         ),

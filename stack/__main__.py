@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from stack import judging
+from stack.model import complaints
 from stack.outcomes import Summary
 from stack.runtime import NOTHING_RUNS, Runtime, choose_runtime, in_order, need_running, run_once
 from stack.runtimes import runtime_of
@@ -74,6 +75,7 @@ def status(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
             part.name, state, str(part.pid or ""), since, str(part.port or ""), str(shown if log.exists() else "")
         )
     console.print(table)
+    _show_complaints(runtime)
     _show_addresses(settings)
 
 
@@ -139,7 +141,13 @@ def _send(runtime: Runtime, settings: Settings) -> None:
     for row in summary.rows():
         table.add_row(*row)
     console.print(table)
+    _show_complaints(runtime)
     console.print(f"Record   {summary.folder}")
+
+
+def _show_complaints(runtime: Runtime) -> None:
+    for line in complaints(runtime):
+        console.print(f"Model    {line}", soft_wrap=True, markup=False)
 
 
 def _show_addresses(settings: Settings) -> None:

@@ -4,21 +4,27 @@ Plain Python: it runs before any package is installed.
 """
 
 import importlib.util
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 from stack.runtime import PORT_OF, choose_runtime, is_remembered
 from stack.settings import ROOT, Settings, StackError
 
 TOOLS_BYTES = 6 << 30
 RUN_BYTES = 1 << 30
+MODEL_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,38 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def model(environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
+    """Whether the server of a real model takes the key and knows the model; one without a list of models may."""
+    if environ.get("LLM_MODE") != "openai":
+        return
+    base = (environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1").rstrip("/")
+    name = f"model at {urlsplit(base).hostname}"
+    wanted = [part.strip() for part in (environ.get("LLM_MODELS") or environ.get("OPENAI_MODEL") or "").split(",")]
+    try:
+        key = (
+            environ.get("OPENAI_API_KEY") or Path(environ.get("OPENAI_API_KEY_FILE") or os.devnull).read_text().strip()
+        )
+        # It is the user's own address, and a key goes there anyway.
+        request = Request(f"{base}/models", headers={"Authorization": f"Bearer {key}"})  # noqa: S310
+        with urlopen(request, timeout=MODEL_TIMEOUT_S) as reply:  # noqa: S310
+            known = {entry.get("id") for entry in json.load(reply)["data"]}
+    except HTTPError as error:
+        refused = error.code in (401, 403)
+        yield Finding(
+            name, f"HTTP {error.code}", "see to the key: OPENAI_API_KEY, OPENAI_API_KEY_FILE" if refused else ""
+        )
+    except (OSError, HTTPException) as error:
+        yield Finding(name, f"{getattr(error, 'reason', error)}", "see to OPENAI_BASE_URL, or start the server")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        yield Finding(name, "answers, without a list of models")
+    else:
+        unknown = [part for part in wanted if part not in known]
+        remedy = "see to OPENAI_MODEL or LLM_MODELS; it has " + ", ".join(sorted(map(str, known))[:10])
+        yield Finding(
+            name, f"does not list {unknown[0]!r}" if unknown else "knows key and model", remedy if unknown else ""
+        )
+
+
 def missing(findings: Iterator[Finding]) -> list[str]:
     """What has to be mended, one line each."""
     return [f"{finding.name}: {finding.found}; {finding.remedy}" for finding in findings if finding.remedy]
@@ -155,7 +193,7 @@ def main() -> None:
     """Prints what was looked at; the exit code is 1 where something has to be mended."""
     settings = Settings.from_environment()
     native = choose_runtime(settings) == "native"
-    findings = [*python(), *(tools() if native else ()), *room(settings)]
+    findings = [*python(), *(tools() if native else ()), *room(settings), *model()]
     if not is_remembered(settings):
         findings += ports(settings)
     for finding in findings:

@@ -12,12 +12,14 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from stack.model import complaints
 from stack.outcomes import DeadLetters, EventLog, Follower, Summary, results, summarise
 from stack.runtime import Runtime, end
 from stack.settings import SettingError, Settings, StackError
 
 LOOK_EVERY_S = 0.2
 PLAIN_LINE_EVERY_S = 5.0
+ASK_WHY_AFTER_S = 2.0
 MOST_QUESTIONS = 1_000_000_000
 
 
@@ -37,7 +39,7 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
         generator = runtime.popen("traffic-generator", environment={**environment, "TRAFFIC_RUN": run}, quiet=True)
         try:
             with _Bar(console, folder) as bar:
-                _follow(generator, follower, bar, settings)
+                _follow(generator, follower, bar, runtime, settings)
         finally:
             end(generator)
         if generator.returncode != 0:
@@ -68,13 +70,17 @@ def said_since(log: Path, start: int) -> str:
     return "\n".join([line for line in lines if line.strip()][-8:])
 
 
-def _follow(generator: "subprocess.Popen[bytes]", follower: Follower, bar: "_Bar", settings: Settings) -> None:
+def _follow(
+    generator: "subprocess.Popen[bytes]", follower: Follower, bar: "_Bar", runtime: Runtime, settings: Settings
+) -> None:
     moved, before = time.monotonic(), (0, 0)
     while True:
         ended = generator.poll() is not None
         # A server that is away comes back, or patience runs out.
         with suppress(PyMongoError):
             follower.look()
+        if time.monotonic() - moved > ASK_WHY_AFTER_S:
+            bar.explain(complaints(runtime))
         bar.show(follower)
         now = (follower.decided, follower.dead)
         if ended and generator.returncode != 0:
@@ -87,12 +93,17 @@ def _follow(generator: "subprocess.Popen[bytes]", follower: Follower, bar: "_Bar
         if now != before:
             moved, before = time.monotonic(), now
         if time.monotonic() - moved > settings.patience_s:
-            raise StackError(_stuck(follower, settings))
+            raise StackError(_stuck(follower, complaints(runtime), settings))
         time.sleep(LOOK_EVERY_S)
 
 
-def _stuck(follower: Follower, settings: Settings) -> str:
+def _stuck(follower: Follower, model: list[str], settings: Settings) -> str:
     waiting = follower.asked - follower.decided - follower.dead
+    if model:
+        return (
+            "\n".join(model) + f"\n{waiting} of {follower.asked} questions are pending. They are kept: once the model"
+            " answers, they go on by themselves."
+        )
     return (
         f"No outcome for {settings.patience_s} s: {waiting} of {follower.asked} questions are pending, "
         f"among them {', '.join(follower.pending)}.\n"
@@ -106,6 +117,7 @@ class _Bar:
     def __init__(self, console: Console, folder: Path) -> None:
         self._console, self._folder = console, folder
         self._said = time.monotonic()
+        self._explained: set[str] = set()
         self._progress = Progress(
             SpinnerColumn(),
             BarColumn(),
@@ -122,6 +134,14 @@ class _Bar:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    def explain(self, model: list[str]) -> None:
+        """Says, once for each reason, why nothing moves."""
+        for line in model:
+            reason = line.partition(":")[0]
+            if reason not in self._explained:
+                self._explained.add(reason)
+                self._console.print(line, soft_wrap=True, markup=False)
 
     def show(self, follower: Follower) -> None:
         """Brings the bar up to date."""

@@ -368,6 +368,14 @@ pub struct PreviousAttempt {
     pub finish_reason: Option<String>,
 }
 
+impl PreviousAttempt {
+    /// Whether the model was stopped in the middle of what it had to say.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.finish_reason.as_deref() == Some(Answer::CUT_OFF)
+    }
+}
+
 /// One line of a request's history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScoredAttempt {

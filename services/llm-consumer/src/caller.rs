@@ -1,29 +1,37 @@
-//! Calling a model: how many calls at once, how long each may take, and THE retry layer.
+//! Calling a model through the gate: how long each call may take, and THE retry layer.
 //! It is the only one: neither async-openai nor reqwest retries below it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{counter, gauge};
-use tokio::sync::Semaphore;
+use contracts::message::{Cost, LlmRequest};
+use messaging::handler::Failure;
+use messaging::lease::Lease;
+use metrics::counter;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_retry::strategy::{ExponentialBackoff, jitter};
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::billing::Billing;
+use crate::gate::{Gate, Next};
 use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError};
+use crate::offline::Reference;
+use crate::prompt::{Prompt, Templates};
 
-/// The longest pause before asking again, if the server does not ask for more.
+/// The longest pause before a question is sent again.
 const MAX_DELAY: Duration = Duration::from_secs(10);
-/// A server that wants to be left alone for longer is not asked again within this attempt.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// What timed out may be paid for: it is sent once more and no more.
+const RETRIES_AFTER_TIMEOUT: u32 = 1;
+/// How many bytes of text make a token, roughly.
+pub(crate) const BYTES_PER_TOKEN: usize = 4;
+/// What an answer has, roughly, for LLM_TPM.
+const TYPICAL_ANSWER_TOKENS: usize = 200;
 
 /// What an attempt at a question may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Most calls at once.
-    pub concurrency: usize,
-    /// Most calls after the first one.
-    pub retries: usize,
+    /// Most calls after the first one, when a failure is the question's own.
+    pub retries: u32,
     /// The longest one call may take.
     pub timeout: Duration,
     /// The pause after the first failure; it doubles with each further one.
@@ -31,15 +39,6 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The longest an attempt can take, the wait for its turn left out.
-    #[must_use]
-    pub fn longest_attempt(&self) -> Duration {
-        let retries = u32::try_from(self.retries).unwrap_or(u32::MAX);
-        (self.timeout + MAX_RETRY_AFTER)
-            .saturating_mul(retries)
-            .saturating_add(self.timeout)
-    }
-
     /// The pauses between calls. Half of each is random, so that calls that failed together
     /// do not come back together.
     fn delays(&self) -> impl Iterator<Item = Duration> + Send + use<> {
@@ -49,7 +48,56 @@ impl Limits {
             .factor(half)
             .max_delay(MAX_DELAY)
             .map(|delay| delay / 2 + jitter(delay / 2))
-            .take(self.retries)
+    }
+
+    fn retries_after(&self, kind: ErrorKind) -> u32 {
+        match kind {
+            ErrorKind::Unavailable | ErrorKind::Unauthorized => self.retries,
+            ErrorKind::Timeout => self.retries.min(RETRIES_AFTER_TIMEOUT),
+            // A bad answer was paid for, and it would be paid again.
+            _ => 0,
+        }
+    }
+}
+
+/// An attempt at a question.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// What is asked.
+    pub request: &'a LlmRequest,
+    /// What it is put in.
+    pub templates: &'a Templates,
+}
+
+impl Attempt<'_> {
+    /// What the model is sent.
+    #[must_use]
+    pub fn prompt(&self) -> Prompt {
+        let (question, previous) = (&self.request.question, &self.request.previous);
+        let earlier_answer = previous.as_ref().map(|previous| previous.llm_answer.as_str());
+        self.templates
+            .render(&question.title, &question.content, earlier_answer)
+    }
+
+    fn ask<'a>(&'a self, prompt: &'a Prompt, request: u32) -> Ask<'a> {
+        let LlmRequest { identity, previous, .. } = self.request;
+        Ask {
+            prompt,
+            message_id: identity.message_id.as_str(),
+            question_id: identity.question_id.as_str(),
+            attempt: self.request.attempts,
+            request,
+            needs_room: previous.as_ref().is_some_and(|previous| previous.is_cut_off()),
+            reference: Reference::seal(&self.request.question),
+        }
+    }
+
+    /// About how many tokens a call will use.
+    fn tokens(&self) -> u32 {
+        let (question, previous) = (&self.request.question, &self.request.previous);
+        let earlier_answer = previous.as_ref().map_or(0, |previous| previous.llm_answer.len());
+        let bytes = question.title.len() + question.content.len() + earlier_answer;
+        u32::try_from(bytes / BYTES_PER_TOKEN + TYPICAL_ANSWER_TOKENS).unwrap_or(u32::MAX)
     }
 }
 
@@ -58,82 +106,114 @@ impl Limits {
 pub struct Outcome {
     /// The answer, or why the last call failed.
     pub result: Result<Completion, ModelError>,
-    /// Requests really sent.
-    pub calls: u32,
-    /// From the first call to the end, retries included.
+    /// What the model was sent.
+    pub prompt: Prompt,
+    /// What it cost, over all calls.
+    pub bill: Bill,
+    /// How long the model took, over all calls; the pauses between them do not count.
     pub latency: Duration,
 }
 
-/// A model, called within limits.
+/// What the calls of an attempt cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bill {
+    /// Calls that reached the server, tokens, and their price.
+    pub cost: Cost,
+    /// Whether a number of tokens is an estimate.
+    pub estimated: bool,
+}
+
+/// A model, called through the gate.
 pub struct Caller<M> {
     model: M,
     limits: Limits,
-    permits: Semaphore,
-    shutdown: CancellationToken,
+    gate: Arc<Gate>,
+    billing: Billing,
 }
 
 impl<M: LanguageModel> Caller<M> {
-    /// A caller of `model` that begins no attempt after `shutdown`.
-    pub fn new(model: M, limits: Limits, shutdown: CancellationToken) -> Self {
+    /// A caller of `model`.
+    pub fn new(model: M, limits: Limits, gate: Arc<Gate>, billing: Billing) -> Self {
         Self {
             model,
             limits,
-            permits: Semaphore::new(limits.concurrency),
-            shutdown,
+            gate,
+            billing,
         }
     }
 
-    /// Asks until there is an answer, an error that does not pass, or no retry left; `None`
-    /// when the service stops before the first call. What has begun goes on while it may:
-    /// to give it back would be to pay for it twice, and for all that was answered after it.
-    // tokio-retry lends its strategy only: its loop has no ear for Retry-After.
-    pub async fn ask(&self, ask: Ask<'_>) -> Option<Outcome> {
-        let mut permit = self.shutdown.run_until_cancelled(self.permits.acquire()).await?.ok()?;
-        let mut delays = self.limits.delays();
-        let (started, mut calls) = (Instant::now(), 0);
-        for request in 1.. {
-            let result = self.call(&Ask { request, ..ask }).await;
-            let was_sent = !matches!(&result, Err(error) if error.kind == ErrorKind::Unreachable);
-            calls += u32::from(was_sent);
-            let delay = result.as_ref().err().and_then(|error| pause(error, &mut delays));
-            let Some(delay) = delay else {
-                let latency = started.elapsed();
-                return Some(Outcome { result, calls, latency });
+    /// The model that is called.
+    pub fn model(&self) -> &M {
+        &self.model
+    }
+
+    /// Asks until there is an answer, or an error that concerns this question. While no question can be answered, it
+    /// waits. A call that has begun goes on when the lease ends: to drop it would be to pay for it twice.
+    ///
+    /// # Errors
+    /// [`Failure::GiveBack`] when the lease ends before a call begins.
+    // tokio-retry lends its strategy only: its loop knows nothing of the gate.
+    pub async fn ask(&self, attempt: &Attempt<'_>, lease: &Lease) -> Result<Outcome, Failure> {
+        let message_id = &attempt.request.identity.message_id;
+        let (mut visit, mut delays) = (self.gate.visit(), self.limits.delays());
+        let (mut bill, mut latency, mut prompt) = (Bill::default(), Duration::ZERO, None);
+        let result = loop {
+            let pass = match lease.during(self.gate.enter(&mut visit, attempt.tokens())).await? {
+                Ok(pass) => pass,
+                Err(error) => break Err(error),
             };
-            // A pause must not hold up other questions.
-            drop(permit);
-            sleep(delay).await;
-            permit = self.permits.acquire().await.ok()?;
-        }
-        None
+            let prompt = prompt.get_or_insert_with(|| attempt.prompt());
+            let begun = Instant::now();
+            let result = self.call(&attempt.ask(prompt, bill.cost.calls + 1)).await;
+            latency += begun.elapsed();
+            self.bill(&mut bill, attempt.request.attempts, &result);
+            pass.finish(message_id, &result);
+            let Err(error) = &result else { break result };
+            let retries = self.limits.retries_after(error.kind);
+            match lease.during(self.gate.after(&mut visit, error, retries)).await? {
+                Next::End => break result,
+                Next::Again { pause } => {
+                    warn!(%error, "asking again");
+                    let delay = delays.next().filter(|_| pause).unwrap_or_default();
+                    lease.during(sleep(delay)).await?;
+                }
+            }
+        };
+        Ok(Outcome {
+            result,
+            prompt: prompt.unwrap_or_else(|| attempt.prompt()),
+            bill,
+            latency,
+        })
+    }
+
+    /// Adds a call of an attempt (from 1) to its bill.
+    fn bill(&self, bill: &mut Bill, attempt: u32, result: &Result<Completion, ModelError>) {
+        let (was_sent, tokens) = match result {
+            Ok(completion) => (true, Some(completion.tokens)),
+            Err(error) => (error.kind.was_sent(), error.tokens),
+        };
+        let tokens = tokens.unwrap_or_default();
+        let (input, output) = (u64::from(tokens.input), u64::from(tokens.output));
+        let cost = &mut bill.cost;
+        cost.calls += u32::from(was_sent);
+        cost.input_tokens += input;
+        cost.output_tokens += output;
+        cost.nanodollars += self.billing.price(self.model.name(attempt), input, output);
+        bill.estimated |= tokens.estimated;
     }
 
     async fn call(&self, ask: &Ask<'_>) -> Result<Completion, ModelError> {
-        let in_flight = gauge!("llm_calls_in_flight");
-        in_flight.increment(1);
         let limit = self.limits.timeout;
-        let result = timeout(limit, self.model.answer(ask)).await.unwrap_or_else(|_| {
-            Err(ModelError::new(
-                ErrorKind::Timeout,
-                &format!("no answer within {limit:?}"),
-            ))
-        });
-        in_flight.decrement(1);
+        let call = async {
+            let too_late = |_| ModelError::new(ErrorKind::Timeout, &format!("no answer within {limit:?}"));
+            timeout(limit, self.model.answer(ask)).await.map_err(too_late)?
+        };
+        let result = self.billing.within_budget(&self.model, ask, call).await;
         let label = result.as_ref().map_or_else(|error| error.kind.as_str(), |_| "answered");
         counter!("llm_calls_total", "result" => label).increment(1);
         result
     }
-}
-
-/// How long to wait before asking again; `None` when that would not help.
-fn pause(error: &ModelError, delays: &mut impl Iterator<Item = Duration>) -> Option<Duration> {
-    let at_least = error.retry_after.unwrap_or_default();
-    if !error.kind.is_passing() || at_least > MAX_RETRY_AFTER {
-        return None;
-    }
-    let delay = delays.next()?.max(at_least);
-    warn!(%error, ?delay, "asking again");
-    Some(delay)
 }
 
 #[cfg(test)]
@@ -141,7 +221,6 @@ mod tests {
     use super::*;
 
     const LIMITS: Limits = Limits {
-        concurrency: 1,
         retries: 8,
         timeout: Duration::from_secs(60),
         first_delay: Duration::from_millis(500),
@@ -150,26 +229,16 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_bound_and_at_least_half_of_each_is_certain() {
         let whole = [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000].map(Duration::from_millis);
-        let delays: Vec<_> = LIMITS.delays().collect();
-        assert_eq!(delays.len(), whole.len());
-        for (delay, whole) in delays.into_iter().zip(whole) {
+        for (delay, whole) in LIMITS.delays().zip(whole) {
             assert!((whole / 2..=whole).contains(&delay), "{delay:?} of {whole:?}");
         }
     }
 
     #[test]
-    fn a_server_may_ask_for_a_longer_pause_but_not_for_any() {
-        let error = |seconds| ModelError {
-            retry_after: Some(Duration::from_secs(seconds)),
-            ..ModelError::new(ErrorKind::RateLimited, "slow down")
-        };
-        assert_eq!(pause(&error(30), &mut LIMITS.delays()), Some(Duration::from_secs(30)));
-        assert_eq!(pause(&error(3600), &mut LIMITS.delays()), None);
-    }
-
-    #[test]
-    fn an_attempt_is_bounded() {
-        // Nine calls of a minute, and a minute between each two.
-        assert_eq!(LIMITS.longest_attempt(), Duration::from_secs(17 * 60));
+    fn what_may_be_paid_for_is_sent_at_most_once_more() {
+        assert_eq!(LIMITS.retries_after(ErrorKind::Unavailable), 8);
+        assert_eq!(LIMITS.retries_after(ErrorKind::Timeout), 1);
+        assert_eq!(LIMITS.retries_after(ErrorKind::EmptyAnswer), 0);
+        assert_eq!(Limits { retries: 0, ..LIMITS }.retries_after(ErrorKind::Timeout), 0);
     }
 }

@@ -1,17 +1,27 @@
 //! Every setting of the service; nothing else reads the environment.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum, value_parser};
-use http::HeaderValue;
+use clap::{Parser, ValueEnum, value_parser};
+use contracts::value::MAX_WHOLE;
 use messaging::client::KafkaConfig;
+use messaging::mongo::MongoConfig;
 use messaging::process::{ProcessConfig, Settings};
-use messaging::secret::Secret;
-use reqwest::Url;
 
+use crate::budget;
 use crate::caller::Limits;
-use crate::offline::Mix;
+use crate::gate::GateLimits;
+use crate::money::Dollars;
+use crate::prices::Prices;
+use crate::prompt::{Templates, hash};
+
+mod offline;
+mod openai;
+
+pub use offline::OfflineConfig;
+pub use openai::{ExtraBody, ExtraHeaders, OpenAiConfig};
 
 /// The pause after a call that failed; it doubles with each further failure.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
@@ -29,6 +39,9 @@ pub struct Config {
     /// How to reach Kafka.
     #[command(flatten)]
     pub kafka: KafkaConfig,
+    /// MongoDB.
+    #[command(flatten)]
+    pub mongo: MongoConfig,
     /// Where to serve health, readiness and Prometheus metrics.
     #[arg(long, env, default_value = "127.0.0.1:8102")]
     pub http_address: SocketAddr,
@@ -38,9 +51,38 @@ pub struct Config {
     /// Most calls to the model at once, 1 to 1024.
     #[arg(long, env, default_value_t = 64, value_parser = value_parser!(u16).range(1..=1024))]
     pub llm_concurrency: u16,
-    /// How often a failed call is repeated, 0 to 10.
+    /// Most calls to the model a minute, of each copy of this service; as many as it can without.
+    #[arg(long, env, value_parser = value_parser!(u32).range(1..))]
+    pub llm_rpm: Option<u32>,
+    /// Most tokens a minute, sent and received, of each copy of this service.
+    #[arg(long, env, value_parser = value_parser!(u32).range(1..))]
+    pub llm_tpm: Option<u32>,
+    /// How often a call is repeated that failed for its question's own sake, 0 to 10; while no question can be answered,
+    /// all wait.
     #[arg(long, env, default_value_t = 4, value_parser = value_parser!(u8).range(0..=10))]
     pub llm_retries: u8,
+    /// How long a question waits for a model that answers none, such as 2h, before it becomes an error; for ever without.
+    #[arg(long, env, value_parser = humantime::parse_duration)]
+    pub llm_outage_deadline: Option<Duration>,
+    /// The most that calls may cost, of all copies together and until `make budget-reset`, in US dollars; as much as they
+    /// do without.
+    #[arg(long, env)]
+    pub llm_budget_usd: Option<Dollars>,
+    /// The same in tokens, sent and received.
+    #[arg(long, env, value_parser = value_parser!(u64).range(1..=MAX_WHOLE))]
+    pub llm_budget_tokens: Option<u64>,
+    /// Prices in place of those that are built in, as a file like prices.toml.
+    #[arg(long, env)]
+    pub llm_prices: Option<PathBuf>,
+    /// How long an answer that was paid for is kept for a request that is delivered again, such as 7days.
+    #[arg(long, env, default_value = "7days", value_parser = humantime::parse_duration)]
+    pub llm_answers_retention: Duration,
+    /// The file that LLM_MODE=record adds answers to, and that LLM_MODE=replay answers from.
+    #[arg(long, env)]
+    pub llm_cassette: Option<PathBuf>,
+    /// What the model is sent: en, es, or a folder with system.txt, question.txt and again.txt.
+    #[arg(long, env, default_value = "en")]
+    pub prompt_dir: Templates,
     /// The longest that one call may take, such as 60s, up to 1h.
     #[arg(long, env, default_value = "60s", value_parser = parse_timeout)]
     pub llm_timeout: Duration,
@@ -59,42 +101,10 @@ pub enum Mode {
     Offline,
     /// Any server that speaks OpenAI's chat completions.
     Openai,
-}
-
-/// A real model; used with `LLM_MODE=openai`.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Real model (LLM_MODE=openai)")]
-pub struct OpenAiConfig {
-    /// The server, up to and including its version path.
-    #[arg(long, env, default_value = "https://api.openai.com/v1", value_parser = parse_base_url)]
-    pub openai_base_url: Url,
-    /// The key for the server; one on this machine may need none.
-    #[arg(long, env, hide_env_values = true)]
-    pub openai_api_key: Option<Secret>,
-    /// The model, by the name that its server knows.
-    #[arg(long, env)]
-    pub openai_model: Option<String>,
-}
-
-/// The simulated model; used with `LLM_MODE=offline`.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Simulated model (LLM_MODE=offline)")]
-pub struct OfflineConfig {
-    /// Another seed, other answers.
-    #[arg(long, env, default_value_t = 1)]
-    pub offline_seed: u64,
-    /// How long a call takes on average, such as 200ms, up to 1h; each takes between half and one and a half of it.
-    #[arg(long, env, default_value = "0s", value_parser = parse_duration)]
-    pub offline_latency: Duration,
-    /// The share of calls that fail, 0 to 1.
-    #[arg(long, env, default_value_t = 0.0, value_parser = parse_share)]
-    pub offline_error_rate: f64,
-    /// Of a hundred questions, how many pass at the first attempt, at the second or third, and never.
-    #[arg(long, env, default_value = "70/20/10")]
-    pub offline_mix: Mix,
-    /// The share of questions, 0 to 1, that are answered by traps instead: wrong, but nearly the reference.
-    #[arg(long, env, default_value_t = 0.05, value_parser = parse_share)]
-    pub offline_traps: f64,
+    /// The same, and what it answers is recorded in a file.
+    Record,
+    /// Such a file: no network, no cost, the same answers.
+    Replay,
 }
 
 impl Config {
@@ -102,10 +112,72 @@ impl Config {
     #[must_use]
     pub fn limits(&self) -> Limits {
         Limits {
-            concurrency: self.llm_concurrency.into(),
             retries: self.llm_retries.into(),
             timeout: self.llm_timeout,
             first_delay: FIRST_DELAY,
+        }
+    }
+
+    /// What may be under way at once, and in a minute.
+    #[must_use]
+    pub fn gate(&self) -> GateLimits {
+        GateLimits {
+            concurrency: self.llm_concurrency.into(),
+            rpm: self.llm_rpm,
+            tpm: self.llm_tpm,
+            outage_deadline: self.llm_outage_deadline,
+        }
+    }
+
+    /// Hash of the settings that change an answer.
+    #[must_use]
+    pub fn settings_hash(&self) -> String {
+        let (mode, identity) = match self.llm_mode {
+            Mode::Offline => ("offline", self.offline.identity()),
+            Mode::Openai | Mode::Record => ("openai", self.openai.identity()),
+            // Never used: a cassette tells by which settings it was recorded.
+            Mode::Replay => ("replay", String::new()),
+        };
+        hash(&[mode, &identity, &self.prompt_dir.version()])
+    }
+
+    /// The prices that hold.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn prices(&self) -> Result<Prices, String> {
+        Prices::load(self.llm_prices.as_deref()).map_err(|problem| format!("LLM_PRICES: {problem}"))
+    }
+
+    /// What calls may cost together, if that is limited.
+    #[must_use]
+    pub fn budget(&self) -> Option<budget::Limits> {
+        let limits = budget::Limits {
+            nanodollars: self.llm_budget_usd.map(Dollars::nanodollars),
+            tokens: self.llm_budget_tokens,
+        };
+        (limits.nanodollars.is_some() || limits.tokens.is_some()).then_some(limits)
+    }
+
+    fn check_real(&self) -> Result<(), String> {
+        self.openai.check()?;
+        let prices = self.prices()?;
+        let Some(limits) = self.budget() else { return Ok(()) };
+        if self.openai.llm_max_output_tokens.is_none() {
+            return Err("LLM_MAX_OUTPUT_TOKENS is not set, and a budget needs it: a call might cost anything".into());
+        }
+        match self.openai.models().iter().find(|model| prices.of(model).is_none()) {
+            Some(model) if limits.nanodollars.is_some() => Err(format!(
+                "LLM_BUDGET_USD cannot be kept: no price of {model} is known; allowed are models that LLM_PRICES names"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_cassette(&self) -> Result<(), String> {
+        match self.llm_cassette {
+            Some(_) => Ok(()),
+            None => Err("LLM_CASSETTE is not set, and LLM_MODE=record and replay need a file".into()),
         }
     }
 
@@ -123,14 +195,13 @@ impl Settings for Config {
 
     fn check(&self) -> Result<(), String> {
         self.kafka.check()?;
-        if self.llm_mode == Mode::Openai && self.openai.openai_model.as_deref().is_none_or(str::is_empty) {
-            return Err("OPENAI_MODEL is not set, and LLM_MODE=openai needs the name of a model".into());
+        self.mongo.check()?;
+        match self.llm_mode {
+            Mode::Offline => Ok(()),
+            Mode::Openai => self.check_real(),
+            Mode::Record => self.check_cassette().and_then(|()| self.check_real()),
+            Mode::Replay => self.check_cassette(),
         }
-        let key = self.openai.openai_api_key.as_ref().map_or("", Secret::expose);
-        if HeaderValue::from_str(key).is_err() {
-            return Err("OPENAI_API_KEY holds a character that no HTTP header may have, such as a line break".into());
-        }
-        Ok(())
     }
 }
 
@@ -148,20 +219,6 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn parse_base_url(text: &str) -> Result<Url, String> {
-    match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
-        _ => Err("an http:// or https:// URL is allowed, such as http://127.0.0.1:11434/v1".into()),
-    }
-}
-
-fn parse_share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("a number from 0 to 1 is allowed".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,7 +233,7 @@ mod tests {
     fn the_defaults_can_be_used() {
         let config = parse(&[]).unwrap();
         assert_eq!(config.offline.offline_mix.to_string(), "70/20/10");
-        assert!(config.window() > config.limits().concurrency);
+        assert!(config.window() > config.gate().concurrency);
     }
 
     #[test]
@@ -189,6 +246,11 @@ mod tests {
             ("llm-timeout", "soon", "up to 1h"),
             ("offline-latency", "10years", "up to 1h"),
             ("openai-base-url", "nonsense", "http://"),
+            ("llm-rpm", "0", "1.."),
+            ("llm-temperature", "0.2,3", "0 to 2"),
+            ("llm-extra-body", "[]", "JSON object"),
+            ("llm-extra-body", r#"{"stream":true}"#, "stream is not allowed"),
+            ("prompt-dir", "nowhere", "en, es"),
             ("offline-error-rate", "1.5", "0 to 1"),
             ("offline-error-rate", "NaN", "0 to 1"),
             ("offline-traps", "5", "0 to 1"),
@@ -215,13 +277,82 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_never_shown() {
-        let config = parse(&["--openai-api-key=sk-hush"]).unwrap();
-        assert!(!format!("{config:?}").contains("hush"));
-        let problem = parse(&["--openai-api-key=sk-hush\n"]).unwrap_err();
-        assert!(
-            problem.starts_with("OPENAI_API_KEY ") && !problem.contains("hush"),
-            "{problem}"
+    fn a_ladder_goes_up_with_the_attempts() {
+        let config = parse(&[
+            "--llm-mode=openai",
+            "--llm-models=small, large",
+            "--llm-temperature=0,0.5",
+        ])
+        .unwrap()
+        .openai;
+        assert_eq!(config.models(), ["small", "large"]);
+        assert_eq!(
+            [1, 2, 3].map(|attempt| config.temperature(attempt)),
+            [Some(0.0), Some(0.5), Some(0.5)]
         );
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_off_is_worth_more_room() {
+        let config = parse(&["--llm-max-output-tokens=100"]).unwrap().openai;
+        assert_eq!(config.max_output_tokens(2, false), Some(100));
+        assert_eq!(
+            [2, 3].map(|attempt| config.max_output_tokens(attempt, true)),
+            [Some(200), Some(400)]
+        );
+    }
+
+    #[test]
+    fn the_hash_of_the_settings_follows_what_changes_an_answer_and_nothing_else() {
+        let hash = |arguments: &[&str]| parse(arguments).unwrap().settings_hash();
+        let real = ["--llm-mode=openai", "--openai-model=small"];
+        let with = |more: &str| hash(&[&real[..], &[more]].concat());
+        for same in [
+            "--openai-api-key=sk",
+            "--llm-rpm=5",
+            "--llm-concurrency=3",
+            "--offline-seed=7",
+        ] {
+            assert_eq!(with(same), hash(&real), "{same}");
+        }
+        let others = [
+            "--llm-models=large",
+            "--llm-temperature=1",
+            "--llm-seed=1",
+            "--prompt-dir=es",
+            "--llm-extra-body={\"top_p\":1}",
+        ];
+        for other in others {
+            assert_ne!(with(other), hash(&real), "{other}");
+        }
+        assert_ne!(hash(&[]), hash(&real));
+        assert_ne!(hash(&[]), hash(&["--offline-seed=2"]));
+        assert_eq!(hash(&[]), hash(&["--offline-latency=1s"]));
+    }
+
+    #[test]
+    fn the_key_is_never_shown_wherever_it_comes_from() {
+        let config = parse(&[
+            "--openai-api-key=sk-hush",
+            "--llm-extra-headers={\"api-key\":\"sk-hush\"}",
+        ])
+        .unwrap();
+        assert!(!format!("{config:?}").contains("hush"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "sk-hush\n").unwrap();
+        let from_file = format!("--openai-api-key-file={}", file.path().display());
+        let config = parse(&[&from_file]).unwrap();
+        assert_eq!(config.openai.key().unwrap().unwrap().expose(), "sk-hush");
+        let openai = ["--llm-mode=openai", "--openai-model=small"];
+        for bad in [
+            &["--openai-api-key=sk-hush\nmore"][..],
+            &["--openai-api-key=sk-hush", &from_file],
+        ] {
+            let problem = parse(&[&openai[..], bad].concat()).unwrap_err();
+            assert!(
+                problem.starts_with("OPENAI_API_KEY") && !problem.contains("hush"),
+                "{problem}"
+            );
+        }
     }
 }

@@ -17,6 +17,11 @@ pub trait LanguageModel: Send + Sync + 'static {
 
     /// Whether an answer costs something, so that it is worth keeping.
     fn costs(&self) -> bool;
+
+    /// The most tokens that it may answer with, where that is limited.
+    fn most_output_tokens(&self, _ask: &Ask<'_>) -> Option<u32> {
+        None
+    }
 }
 
 /// One request to a model.
@@ -24,6 +29,8 @@ pub trait LanguageModel: Send + Sync + 'static {
 pub struct Ask<'a> {
     /// All that a real model is sent.
     pub prompt: &'a Prompt,
+    /// The request that it is made for.
+    pub message_id: &'a str,
     /// The question of the dataset.
     pub question_id: &'a str,
     /// Which attempt at the question this is, from 1.
@@ -72,21 +79,27 @@ pub struct ModelError {
     pub kind: ErrorKind,
     /// What went wrong, for a person; at most [`ModelError::MAX_DETAIL`] characters.
     pub detail: String,
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
     /// How long the server asked to be left alone.
     pub retry_after: Option<Duration>,
+    /// What it cost all the same.
+    pub tokens: Option<Tokens>,
 }
 
 impl ModelError {
     /// The longest detail that is kept, in characters.
     pub const MAX_DETAIL: usize = 500;
 
-    /// An error whose server did not say when to come back.
+    /// An error of which no more is known.
     #[must_use]
     pub fn new(kind: ErrorKind, detail: &str) -> Self {
         Self {
             kind,
             detail: detail.trim().chars().take(Self::MAX_DETAIL).collect(),
+            status: None,
             retry_after: None,
+            tokens: None,
         }
     }
 }
@@ -96,7 +109,7 @@ impl ModelError {
 pub enum ErrorKind {
     /// Too many requests for now.
     RateLimited,
-    /// No answer in time.
+    /// No answer in time: it may be paid for all the same.
     Timeout,
     /// No connection: nothing was sent.
     Unreachable,
@@ -106,14 +119,31 @@ pub enum ErrorKind {
     QuotaExhausted,
     /// The key is missing, wrong, or not allowed to do this.
     Unauthorized,
-    /// The server or the model will not answer this.
+    /// LLM_BUDGET_USD or LLM_BUDGET_TOKENS is spent: nothing was sent.
+    BudgetSpent,
+    /// The server refuses the request.
     Refused,
+    /// The model will not answer this.
+    Filtered,
+    /// The question does not fit into the model.
+    ContextTooLong,
     /// Not what a chat completion looks like.
     InvalidResponse,
     /// A completion without text.
     EmptyAnswer,
     /// More text than a message carries.
     TooLarge,
+}
+
+/// Whom a failure concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concern {
+    /// This question: any other may be answered.
+    Question,
+    /// The server: no question will be answered for now.
+    Server,
+    /// One of the two; how other questions fare will tell.
+    Unclear,
 }
 
 impl ErrorKind {
@@ -127,20 +157,49 @@ impl ErrorKind {
             Self::Unavailable => "unavailable",
             Self::QuotaExhausted => "quota_exhausted",
             Self::Unauthorized => "unauthorized",
+            Self::BudgetSpent => "budget_spent",
             Self::Refused => "refused",
+            Self::Filtered => "content_filter",
+            Self::ContextTooLong => "context_too_long",
             Self::InvalidResponse => "invalid_response",
             Self::EmptyAnswer => "empty_answer",
             Self::TooLarge => "answer_too_large",
         }
     }
 
-    /// Whether the same request may succeed in a moment. What a server answered badly it
-    /// was paid for, and it would be paid again: that is not retried.
+    /// What it means when it goes on, in words.
     #[must_use]
-    pub fn is_passing(self) -> bool {
-        matches!(
-            self,
-            Self::RateLimited | Self::Timeout | Self::Unreachable | Self::Unavailable
-        )
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::RateLimited => "the model's server limits its callers",
+            Self::Timeout => "the model's server does not answer in time",
+            Self::Unreachable => "the model's server cannot be reached",
+            Self::Unavailable => "the model's server fails",
+            Self::QuotaExhausted => "the account at the model's server has no credit left",
+            Self::Unauthorized => "the model's server refuses the key",
+            Self::BudgetSpent => "the budget is spent",
+            Self::Refused | Self::Filtered | Self::ContextTooLong => "the model's server refuses what it is asked",
+            Self::InvalidResponse | Self::EmptyAnswer | Self::TooLarge => {
+                "the model's server answers with something else than an answer"
+            }
+        }
+    }
+
+    /// Whom it concerns.
+    #[must_use]
+    pub fn concern(self) -> Concern {
+        match self {
+            Self::RateLimited | Self::Unreachable | Self::QuotaExhausted | Self::Unauthorized | Self::BudgetSpent => {
+                Concern::Server
+            }
+            Self::Timeout | Self::Unavailable | Self::Refused | Self::InvalidResponse => Concern::Unclear,
+            Self::Filtered | Self::ContextTooLong | Self::EmptyAnswer | Self::TooLarge => Concern::Question,
+        }
+    }
+
+    /// Whether the server was sent something.
+    #[must_use]
+    pub fn was_sent(self) -> bool {
+        !matches!(self, Self::Unreachable | Self::BudgetSpent)
     }
 }

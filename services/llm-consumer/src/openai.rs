@@ -1,6 +1,8 @@
 //! A real model, behind any server that speaks OpenAI's chat completions.
 
-use std::borrow::Cow;
+mod refusal;
+mod reply;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,39 +10,50 @@ use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
-use async_openai::types::chat::{ChatCompletionRequestUserMessage, CreateChatCompletionRequest};
+use async_openai::types::chat::{
+    ChatCompletionRequestMessage, ChatCompletionRequestSystemMessage, ChatCompletionRequestUserMessage,
+    CreateChatCompletionRequest,
+};
 use contracts::topic::MAX_ANSWER_BYTES;
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, StatusCode};
-use jiff::Timestamp;
+use http::HeaderMap;
 use messaging::secret::Secret;
 use reqwest::{Response, Url};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use tower::service_fn;
+use tracing::{info, warn};
 
 use crate::config::OpenAiConfig;
-use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError, Tokens};
+use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError};
+use reply::Reply;
 
-/// The largest reply that is read: an answer of full size, every byte of it escaped.
+/// The largest reply that is read: an answer of full size and as much thinking, every byte of it escaped.
 const MAX_REPLY_BYTES: usize = 8 * MAX_ANSWER_BYTES;
 /// A server that takes no connection for this long is away, not slow.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the look at what models there are may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// The servers that have put another name in the place of `max_tokens`, which all others know.
+const HOSTS_OF_MAX_COMPLETION_TOKENS: [&str; 2] = ["openai.com", "azure.com"];
 
-/// A real model.
+/// A real model, or a ladder of them.
 pub struct OpenAi {
     client: Client<OpenAIConfig>,
-    model: String,
+    transport: Transport,
+    models_url: String,
+    config: OpenAiConfig,
+    models: Vec<String>,
 }
 
 impl OpenAi {
     /// A client for the server of these settings; nothing is sent yet.
     ///
     /// # Errors
-    /// When TLS cannot be set up.
+    /// When TLS cannot be set up, or there is no model.
     pub fn new(config: &OpenAiConfig) -> anyhow::Result<Self> {
-        let key = config.openai_api_key.clone();
+        let key = config.key().map_err(anyhow::Error::msg)?;
+        let base = config.openai_base_url.as_str().trim_end_matches('/').to_owned();
         let settings = OpenAIConfig::new()
-            .with_api_base(config.openai_base_url.as_str().trim_end_matches('/'))
+            .with_api_base(&base)
             .with_api_key(key.as_ref().map_or("", Secret::expose))
             // Its constructor takes these from the environment.
             .with_org_id("")
@@ -55,34 +68,109 @@ impl OpenAi {
         let transport = Transport {
             http: http.build()?,
             key,
+            headers: config.llm_extra_headers.0.clone(),
         };
+        let service = transport.clone();
         let client = Client::with_config(settings)
             // In place of async-openai's own service, which would retry.
-            .with_http_service(service_fn(move |request| transport.clone().send(request)));
+            .with_http_service(service_fn(move |request| service.clone().send(request)));
+        let models = config.models();
+        anyhow::ensure!(!models.is_empty(), "there is no model to ask");
         Ok(Self {
             client,
-            model: config.openai_model.clone().unwrap_or_default(),
+            transport,
+            models_url: format!("{base}/models"),
+            config: config.clone(),
+            models,
         })
+    }
+
+    /// Looks whether the server knows the key and the models, and says what it found. It counts as no call, and a server
+    /// that has no such list is no fault.
+    pub async fn check(&self) {
+        let key = self.transport.key.as_ref().map_or("", Secret::expose);
+        let request = self.transport.http.get(&self.models_url).bearer_auth(key);
+        let request = request.headers(self.transport.headers.clone()).timeout(CHECK_TIMEOUT);
+        let server = self.config.openai_base_url.host_str().unwrap_or_default();
+        let models = self.models.join(",");
+        let reply = match request.send().await {
+            Ok(reply) if matches!(reply.status().as_u16(), 401 | 403) => {
+                return warn!(server, "the model's server refuses the key (HTTP {})", reply.status());
+            }
+            Ok(reply) if reply.status().is_success() => reply.json::<Value>().await.unwrap_or_default(),
+            Ok(reply) => return info!(server, "no list of models there (HTTP {})", reply.status()),
+            Err(error) => return warn!(server, "{}", transport_error(error)),
+        };
+        let known: Vec<_> = reply["data"].as_array().into_iter().flatten().collect();
+        match self
+            .models
+            .iter()
+            .find(|model| !known.iter().any(|entry| entry["id"] == **model))
+        {
+            None => info!(server, models, "the model's server takes the key and knows the models"),
+            Some(model) => {
+                let known: Vec<_> = known.iter().filter_map(|entry| entry["id"].as_str()).take(10).collect();
+                warn!(server, model, ?known, "the model's server does not list this model");
+            }
+        }
+    }
+
+    fn request(&self, ask: &Ask<'_>) -> Result<Value, ModelError> {
+        let mut messages: Vec<ChatCompletionRequestMessage> = vec![];
+        if !ask.prompt.system.is_empty() {
+            messages.push(ChatCompletionRequestSystemMessage::from(ask.prompt.system.as_str()).into());
+        }
+        messages.push(ChatCompletionRequestUserMessage::from(ask.prompt.user.as_str()).into());
+        let request = CreateChatCompletionRequest {
+            model: self.name(ask.attempt).to_owned(),
+            messages,
+            temperature: self.config.temperature(ask.attempt),
+            ..CreateChatCompletionRequest::default()
+        };
+        let mut request = serde_json::to_value(request)
+            .map_err(|error| ModelError::new(ErrorKind::InvalidResponse, &error.to_string()))?;
+        if let Some(body) = request.as_object_mut() {
+            self.complete(body, ask);
+        }
+        Ok(request)
+    }
+
+    /// Adds what async-openai has no field for.
+    fn complete(&self, body: &mut Map<String, Value>, ask: &Ask<'_>) {
+        if let Some(most) = self.most_output_tokens(ask) {
+            let host = self.config.openai_base_url.host_str().unwrap_or_default();
+            let field = if HOSTS_OF_MAX_COMPLETION_TOKENS.iter().any(|name| host.ends_with(name)) {
+                "max_completion_tokens"
+            } else {
+                "max_tokens"
+            };
+            body.insert(field.into(), most.into());
+        }
+        if let Some(seed) = self.config.llm_seed {
+            body.insert("seed".into(), seed.into());
+        }
+        body.extend(self.config.llm_extra_body.0.clone());
     }
 }
 
 impl LanguageModel for OpenAi {
-    fn name(&self, _: u32) -> &str {
-        &self.model
+    fn name(&self, attempt: u32) -> &str {
+        let rung = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        &self.models[rung.min(self.models.len() - 1)]
     }
 
     fn costs(&self) -> bool {
         true
     }
 
+    fn most_output_tokens(&self, ask: &Ask<'_>) -> Option<u32> {
+        self.config.max_output_tokens(ask.attempt, ask.needs_room)
+    }
+
     async fn answer(&self, ask: &Ask<'_>) -> Result<Completion, ModelError> {
-        let request = CreateChatCompletionRequest {
-            model: self.model.clone(),
-            messages: vec![ChatCompletionRequestUserMessage::from(ask.prompt.user.as_str()).into()],
-            ..CreateChatCompletionRequest::default()
-        };
+        let request = self.request(ask)?;
         let reply: Reply = self.client.chat().create_byot(request).await.map_err(model_error)?;
-        reply.completion()
+        reply.completion(ask.prompt)
     }
 }
 
@@ -91,11 +179,13 @@ impl LanguageModel for OpenAi {
 struct Transport {
     http: reqwest::Client,
     key: Option<Secret>,
+    headers: HeaderMap,
 }
 
 impl Transport {
     async fn send(self, request: HttpRequestFactory) -> Result<Response, ModelError> {
-        let request = request.build().await.map_err(model_error)?;
+        let mut request = request.build().await.map_err(model_error)?;
+        request.headers_mut().extend(self.headers);
         let mut response = self.http.execute(request).await.map_err(transport_error)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
@@ -106,103 +196,15 @@ impl Transport {
             body.extend_from_slice(&chunk);
         }
         if !response.status().is_success() {
-            return Err(self.refusal(response.status(), response.headers(), &body));
+            let key = self.key.as_ref();
+            return Err(refusal::of_reply(response.status(), response.headers(), &body, key));
         }
         // async-openai would log the whole of what it cannot read.
         if let Err(error) = serde_json::from_slice::<Reply>(&body) {
-            return Err(ModelError::new(
-                ErrorKind::InvalidResponse,
-                &format!("not a chat completion: {error}"),
-            ));
+            let detail = format!("not a chat completion: {error}");
+            return Err(ModelError::new(ErrorKind::InvalidResponse, &detail));
         }
         Ok(http::Response::new(body).into())
-    }
-
-    /// What a reply other than 2xx means.
-    fn refusal(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ModelError {
-        let reply: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-        let problem = &reply["error"];
-        let mut message = problem["message"]
-            .as_str()
-            .map_or_else(|| String::from_utf8_lossy(body), Cow::from);
-        // Some gateways quote the key that they refuse.
-        if let Some(key) = self.key.as_ref().map(Secret::expose).filter(|key| !key.is_empty()) {
-            message = message.replace(key, "[secret]").into();
-        }
-        let no_credit = ["type", "code"]
-            .iter()
-            .any(|field| problem[field] == "insufficient_quota");
-        let kind = match status.as_u16() {
-            401 | 403 => ErrorKind::Unauthorized,
-            408 => ErrorKind::Timeout,
-            429 if no_credit => ErrorKind::QuotaExhausted,
-            429 => ErrorKind::RateLimited,
-            500.. => ErrorKind::Unavailable,
-            _ => ErrorKind::Refused,
-        };
-        let error = ModelError::new(kind, &format!("HTTP {status}: {message}"));
-        ModelError {
-            retry_after: retry_after(headers),
-            ..error
-        }
-    }
-}
-
-/// As much of a chat completion as is needed: compatible servers leave out the rest.
-#[derive(Debug, Deserialize)]
-struct Reply {
-    model: Option<String>,
-    usage: Option<UsageReply>,
-    choices: Vec<Choice>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Choice {
-    message: Message,
-    finish_reason: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Message {
-    content: Option<String>,
-    refusal: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct UsageReply {
-    #[serde(default)]
-    prompt_tokens: u32,
-    #[serde(default)]
-    completion_tokens: u32,
-}
-
-impl Reply {
-    fn completion(self) -> Result<Completion, ModelError> {
-        let Some(Choice { message, finish_reason }) = self.choices.into_iter().next() else {
-            return Err(ModelError::new(
-                ErrorKind::InvalidResponse,
-                "a chat completion without choices",
-            ));
-        };
-        let answer = message.content.unwrap_or_default();
-        if answer.trim().is_empty() {
-            return Err(match message.refusal {
-                Some(refusal) => ModelError::new(ErrorKind::Refused, &refusal),
-                None => ModelError::new(ErrorKind::EmptyAnswer, &format!("finish_reason {finish_reason:?}")),
-            });
-        }
-        let tokens = self.usage.map_or_else(Tokens::default, |usage| Tokens {
-            input: usage.prompt_tokens,
-            output: usage.completion_tokens,
-            estimated: false,
-        });
-        Ok(Completion {
-            answer,
-            model: self.model,
-            thinking: None,
-            tokens,
-            finish_reason,
-        })
     }
 }
 
@@ -233,16 +235,6 @@ fn transport_error(error: reqwest::Error) -> ModelError {
     ModelError::new(kind, &format!("{:#}", anyhow::Error::new(error.without_url())))
 }
 
-/// `Retry-After` as seconds or as a date, as HTTP allows both.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-    date.duration_since(Timestamp::now()).try_into().ok()
-}
-
 /// Whether the server is on this machine, where no proxy leads.
 fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
@@ -253,18 +245,6 @@ fn is_local(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_server_may_name_seconds_or_a_date_to_come_back() {
-        let wait = |value: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]));
-        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
-        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), None);
-        let (day, year) = (Duration::from_secs(24 * 60 * 60), 365);
-        let far = wait("Thu, 01 Jan 2150 00:00:00 GMT").unwrap();
-        assert!(far > day * year, "{far:?}");
-        assert_eq!(wait("soon"), None);
-        assert_eq!(retry_after(&HeaderMap::new()), None);
-    }
 
     #[test]
     fn a_server_on_this_machine_is_told_from_others() {

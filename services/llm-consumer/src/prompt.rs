@@ -163,10 +163,7 @@ mod tests {
     #[test]
     fn a_first_attempt_shows_the_question_alone() {
         let prompt = english().render("Why is the sky blue?", "I mean at noon.", None);
-        assert_eq!(
-            prompt.user,
-            "Question: Why is the sky blue?\nDetails: I mean at noon."
-        );
+        assert_eq!(prompt.user, "Question: Why is the sky blue?\nDetails: I mean at noon.");
         assert!(!prompt.system.contains("sky"));
     }
 
@@ -180,7 +177,10 @@ mod tests {
         for (language, words) in [("en", "not good enough"), ("es", "no fue lo bastante buena")] {
             let templates: Templates = language.parse().unwrap();
             let again = templates.render("Why?", "", Some("Because of scattering.")).user;
-            assert!(again.contains("Because of scattering.") && again.contains(words), "{again}");
+            assert!(
+                again.contains("Because of scattering.") && again.contains(words),
+                "{again}"
+            );
             assert!(again.starts_with(&templates.render("Why?", "", None).user));
         }
     }
@@ -188,7 +188,11 @@ mod tests {
     #[test]
     fn what_is_filled_in_is_not_filled_itself() {
         let prompt = english().render("{content}", "{answer} {title}", Some("{title}"));
-        assert!(prompt.user.starts_with("Question: {content}\nDetails: {answer} {title}\n"));
+        assert!(
+            prompt
+                .user
+                .starts_with("Question: {content}\nDetails: {answer} {title}\n")
+        );
         assert!(prompt.user.contains("before:\n{title}\n"));
     }
 

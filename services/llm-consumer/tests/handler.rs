@@ -6,18 +6,18 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use clap::Parser as _;
 use contracts::message::{ErrorMessage, LlmResponse, PreviousAttempt, Question};
 use contracts::topic::{MAX_QUESTION_BYTES, MAX_RECORD_BYTES};
-use llm_consumer::caller::{Caller, Limits};
+use llm_consumer::caller::Limits;
 use llm_consumer::config::Config;
-use llm_consumer::handler::LlmHandler;
+use llm_consumer::gate::GateLimits;
 use llm_consumer::offline::Offline;
 use messaging::handler::{Failure, Handler as _};
+use messaging::lease::Lease;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use support::{LIMITS, Server, Step, handler, read, request};
+use support::{GATE, LIMITS, Server, Step, ask, handler, limited, numbered, read, request};
 use tokio_util::sync::CancellationToken;
 
 fn offline(arguments: &[&str]) -> Offline {
@@ -27,27 +27,33 @@ fn offline(arguments: &[&str]) -> Offline {
 #[tokio::test]
 async fn an_answer_keeps_all_that_its_request_said() {
     let asked = request("Why?");
-    let response: LlmResponse = read(&handler(offline(&[]), LIMITS).handle(asked.clone()).await.unwrap());
+    let response: LlmResponse = read(&ask(&handler(offline(&[])), asked.clone()).await);
     assert_eq!((response.identity, response.question), (asked.identity, asked.question));
-    assert_eq!(
-        (response.attempts, response.previous, response.spent),
-        (asked.attempts, asked.previous, asked.spent)
-    );
+    assert_eq!((response.attempts, response.previous), (asked.attempts, asked.previous));
     assert_eq!(response.answer.calls, Some(1));
     assert_ne!(response.prompt, asked.prompt);
 }
 
 #[tokio::test]
-async fn simulated_failures_are_retried_and_then_become_errors() {
-    let model = offline(&["--offline-error-rate=1"]);
+async fn what_a_request_has_cost_grows_with_every_attempt() {
     let asked = request("Why?");
-    let error: ErrorMessage = read(&handler(model, LIMITS).handle(asked.clone()).await.unwrap());
-    assert_eq!((error.error_type.as_str(), error.calls), ("unavailable", Some(4)));
+    let before = asked.spent.clone().unwrap();
+    let server = Server::playing(vec![Step::answer("Because.")]).await;
+    let response: LlmResponse = read(&ask(&handler(server.model()), asked).await);
+    let spent = response.spent.unwrap();
+    assert_eq!(spent.cost.calls, before.cost.calls + 1);
     assert_eq!(
-        (error.identity, error.previous, error.spent),
-        (asked.identity, asked.previous, asked.spent)
+        (spent.cost.input_tokens, spent.cost.output_tokens),
+        (before.cost.input_tokens + 11, before.cost.output_tokens + 7)
     );
-    assert_eq!(error.other_answers, Some(asked.question.other_answers));
+    let [model] = &spent.by_model[..] else {
+        panic!("{spent:?}")
+    };
+    assert_eq!(
+        (model.model.as_str(), model.cost.calls, model.cost.input_tokens),
+        ("small", 1, 11)
+    );
+    assert!(!spent.estimated);
 }
 
 #[tokio::test]
@@ -57,7 +63,7 @@ async fn a_question_that_can_never_be_asked_is_rejected() {
     let mut attempt_0 = request("Why?");
     attempt_0.attempts = 0;
     for (asked, reason) in [(too_large, "too_large:"), (attempt_0, "schema:")] {
-        match handler(offline(&[]), LIMITS).handle(asked).await {
+        match handler(offline(&[])).handle(asked, &Lease::default()).await {
             Err(Failure::Reject(problem)) => assert!(problem.starts_with(reason), "{problem}"),
             other => panic!("{other:?}"),
         }
@@ -70,7 +76,7 @@ async fn an_answer_that_fits_no_record_becomes_an_error_that_fits() {
         let mut asked = request("Why?");
         // Both `previous` and the prompt repeat it.
         asked.previous.as_mut().unwrap().llm_answer = "x".repeat(bytes);
-        let error: ErrorMessage = read(&handler(offline(&[]), LIMITS).handle(asked).await.unwrap());
+        let error: ErrorMessage = read(&ask(&handler(offline(&[])), asked).await);
         assert_eq!(error.error_type, "answer_too_large");
         assert_eq!(error.best_answer.is_some(), keeps_texts);
     }
@@ -78,30 +84,26 @@ async fn an_answer_that_fits_no_record_becomes_an_error_that_fits() {
 
 #[tokio::test]
 async fn a_question_that_is_retried_does_not_hold_up_the_others() {
-    let busy = Step::Reply(StatusCode::SERVICE_UNAVAILABLE, Some("3"), String::new());
+    let busy = Step::failure(503);
     let server = Server::deciding(move |prompt| match prompt {
         prompt if prompt.contains("Trouble?") => busy.clone(),
         _ => Step::answer("Because."),
     })
     .await;
-    let handler = handler(
-        server.model(),
-        Limits {
-            concurrency: 1,
-            ..LIMITS
-        },
-    );
+    let gate = GateLimits { concurrency: 1, ..GATE };
+    let first_delay = Duration::from_secs(5);
+    let handler = limited(server.model(), Limits { first_delay, ..LIMITS }, gate);
     let others = async {
         while server.calls() == 0 {
             tokio::task::yield_now().await;
         }
-        for _ in 0..10 {
-            read::<LlmResponse>(&handler.handle(request("Why?")).await.unwrap());
+        for number in 0..10 {
+            read::<LlmResponse>(&ask(&handler, numbered(number, "Why?")).await);
         }
     };
     tokio::select! {
         biased;
-        result = handler.handle(request("Trouble?")) => panic!("{result:?} came first"),
+        result = ask(&handler, request("Trouble?")) => panic!("{result:?} came first"),
         () = others => {}
     }
 }
@@ -109,30 +111,21 @@ async fn a_question_that_is_retried_does_not_hold_up_the_others() {
 #[tokio::test]
 async fn no_more_calls_than_allowed_are_under_way() {
     let server = Server::playing(vec![Step::answer("Because.")]).await;
-    let handler = handler(
-        server.model(),
-        Limits {
-            concurrency: 3,
-            ..LIMITS
-        },
-    );
-    let asked = (0..20).map(|_| handler.handle(request("Why?")));
-    for result in futures::future::join_all(asked).await {
-        read::<LlmResponse>(&result.unwrap());
+    let gate = GateLimits { concurrency: 3, ..GATE };
+    let handler = limited(server.model(), LIMITS, gate);
+    let asked = (0..20).map(|number| ask(&handler, numbered(number, "Why?")));
+    for records in futures::future::join_all(asked).await {
+        read::<LlmResponse>(&records);
     }
     assert_eq!(server.most_in_flight.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]
-async fn after_a_stop_what_has_begun_goes_on_and_nothing_else_begins() {
+async fn when_the_lease_ends_what_has_begun_goes_on_and_nothing_else_begins() {
     let stop = CancellationToken::new();
-    let limits = Limits {
-        concurrency: 1,
-        first_delay: Duration::from_millis(100),
-        ..LIMITS
-    };
-    let server = Server::playing(vec![Step::failure(503), Step::answer("Because.")]).await;
-    let handler = LlmHandler::new(Caller::new(server.model(), limits, stop.clone()));
+    let lease = Lease::new(CancellationToken::new(), stop.clone());
+    let server = Server::playing(vec![Step::answer("Because.")]).await;
+    let handler = limited(server.model(), LIMITS, GateLimits { concurrency: 1, ..GATE });
     let stopping = async {
         while server.calls() == 0 {
             tokio::task::yield_now().await;
@@ -140,21 +133,22 @@ async fn after_a_stop_what_has_begun_goes_on_and_nothing_else_begins() {
         stop.cancel();
     };
     let (begun, waiting, ()) = tokio::join!(
-        handler.handle(request("Why?")),
-        handler.handle(request("Why?")),
+        handler.handle(numbered(1, "Why?"), &lease),
+        handler.handle(numbered(2, "Why?"), &lease),
         stopping
     );
-    assert_eq!(read::<LlmResponse>(&begun.unwrap()).answer.calls, Some(2));
+    assert_eq!(read::<LlmResponse>(&begun.unwrap()).answer.calls, Some(1));
     assert!(matches!(waiting, Err(Failure::GiveBack)), "{waiting:?}");
-    assert!(matches!(handler.handle(request("Why?")).await, Err(Failure::GiveBack)));
-    assert_eq!(server.calls(), 2);
+    let late = handler.handle(numbered(3, "Why?"), &lease).await;
+    assert!(matches!(late, Err(Failure::GiveBack)), "{late:?}");
+    assert_eq!(server.calls(), 1);
 }
 
 #[test]
 fn what_is_sent_depends_neither_on_the_reference_nor_on_the_score() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(Server::playing(vec![Step::answer("Because.")]));
-    let handler = handler(server.model(), LIMITS);
+    let handler = handler(server.model());
     let previous = || proptest::option::of((any::<String>(), 0.0..1.0));
     let references = || (any::<String>(), proptest::collection::vec(any::<String>(), 0..3));
     let texts = (
@@ -188,7 +182,7 @@ fn what_is_sent_depends_neither_on_the_reference_nor_on_the_score() {
                     scorer: None,
                     finish_reason: None,
                 });
-                prompts.push(read::<LlmResponse>(&runtime.block_on(handler.handle(asked)).unwrap()).prompt);
+                prompts.push(read::<LlmResponse>(&runtime.block_on(ask(&handler, asked))).prompt);
             }
             let sent = std::mem::take(&mut *server.bodies.lock().unwrap());
             prop_assert_eq!(&sent[0], &sent[1]);

@@ -9,6 +9,7 @@ use judge::{Case, Scorer};
 use llm_consumer::config::OfflineConfig;
 use llm_consumer::model::{Ask, Completion, LanguageModel as _, ModelError};
 use llm_consumer::offline::{MODEL, Offline, Reference, TRAP};
+use llm_consumer::prompt::Prompt;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -45,10 +46,15 @@ async fn ask(
     let reference = Reference::seal(question);
     model
         .answer(&Ask {
-            prompt: "Why?",
+            prompt: &Prompt {
+                system: String::new(),
+                user: "Why?".into(),
+            },
+            message_id: "m",
             question_id,
             attempt,
             request,
+            needs_room: false,
             reference,
         })
         .await

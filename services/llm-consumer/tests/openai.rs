@@ -3,15 +3,14 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::StatusCode;
-use contracts::message::ErrorMessage;
+use contracts::message::{ErrorMessage, LlmResponse};
 use contracts::topic::MAX_ANSWER_BYTES;
 use llm_consumer::caller::Limits;
-use messaging::handler::Handler as _;
 use serde_json::{Value, json};
-use support::{LIMITS, Server, Step, answered, failed, handler, model, read, request};
+use support::{GATE, LIMITS, Server, Step, answered, ask, failed, handler, limited, read, request};
 
 fn reply(body: Value) -> Vec<Step> {
     vec![Step::Reply(StatusCode::OK, None, body.to_string())]
@@ -26,94 +25,152 @@ async fn an_answer_carries_what_the_server_said_about_it() {
     assert_eq!(response.answer.calls, Some(1));
     let usage = response.answer.usage.unwrap();
     assert_eq!((usage.input_tokens, usage.output_tokens, usage.cost_usd), (11, 7, None));
+    assert_eq!(response.answer.settings.as_deref(), Some("settings"));
 
     let sent: Value = serde_json::from_slice(&server.bodies.lock().unwrap()[0]).unwrap();
-    let expected = json!({"model": "small", "messages": [{"role": "user", "content": response.prompt}]});
-    assert_eq!(sent, expected);
+    assert_eq!((&sent["model"], sent.as_object().unwrap().len()), (&json!("small"), 2));
+    let [system, user] = &sent["messages"].as_array().unwrap()[..] else {
+        panic!("{sent}")
+    };
+    assert_eq!((&system["role"], &user["role"]), (&json!("system"), &json!("user")));
+    let asked = request("Why?").question;
+    let of_the_question = |message: &Value| message["content"].as_str().unwrap().contains(&asked.content);
+    assert!(of_the_question(user) && !of_the_question(system));
     assert_eq!(server.keys.lock().unwrap()[0], "Bearer sk-hush");
 }
 
 #[tokio::test]
-async fn a_server_that_says_little_is_understood() {
-    let (response, _) = answered(reply(json!({"choices": [{"message": {"content": "Because."}}]}))).await;
-    assert_eq!(response.answer.llm_answer, "Because.");
+async fn a_server_that_says_little_or_says_it_otherwise_is_understood() {
+    let parts = json!([{"type": "text", "text": "Be"}, {"type": "text", "text": "cause."}]);
+    for (content, usage) in [
+        (json!("Because."), json!(null)),
+        (parts, json!({"prompt_tokens": null})),
+    ] {
+        let body = json!({"choices": [{"message": {"content": content}}], "usage": usage, "error": null});
+        let (response, _) = answered(reply(body)).await;
+        assert_eq!(response.answer.llm_answer, "Because.");
+        assert_eq!((response.answer.model, response.answer.finish_reason), (None, None));
+        let spent = response.spent.unwrap();
+        assert!(
+            spent.estimated && spent.by_model[0].cost.output_tokens == 2,
+            "{spent:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_a_model_wrote_to_itself_is_kept_apart() {
+    let thought = "<think>\nThe user asks why.\n</think>\n\nBecause.";
+    let (response, _) = answered(vec![Step::answer(thought)]).await;
+    let answer = response.answer;
     assert_eq!(
-        (
-            response.answer.model,
-            response.answer.usage,
-            response.answer.finish_reason
-        ),
-        (None, None, None)
+        (answer.llm_answer.as_str(), answer.thinking.as_deref()),
+        ("Because.", Some("The user asks why."))
     );
+    let message = json!({"content": "Because.", "reasoning_content": "Why?"});
+    let (response, _) = answered(reply(json!({"choices": [{"message": message}]}))).await;
+    assert_eq!(response.answer.thinking.as_deref(), Some("Why?"));
+}
+
+#[tokio::test]
+async fn an_answer_that_was_cut_off_is_marked_even_where_nothing_is_left_of_it() {
+    for content in ["Because", "", "<think>The user as"] {
+        let choice = json!({"message": {"content": content}, "finish_reason": "length"});
+        let (response, _) = answered(reply(json!({"choices": [choice]}))).await;
+        assert!(response.answer.is_cut_off(), "{content}");
+        assert!(!response.answer.llm_answer.contains("user"), "{content}");
+    }
+}
+
+#[tokio::test]
+async fn the_next_model_of_the_ladder_is_asked_with_what_the_settings_add() {
+    let server = Server::playing(vec![Step::answer("Because.")]).await;
+    let settings = [
+        "--llm-models=small,large",
+        "--llm-max-output-tokens=100",
+        "--llm-temperature=0,0.5",
+        "--llm-seed=7",
+        "--llm-extra-body={\"top_p\":0.25}",
+        "--llm-extra-headers={\"api-key\":\"sk-more\"}",
+    ];
+    let handler = handler(support::model_with(&server.url, &settings));
+    let mut again = request("Why?");
+    again.previous.as_mut().unwrap().finish_reason = Some("length".into());
+    read::<LlmResponse>(&ask(&handler, again).await);
+    let sent: Value = serde_json::from_slice(&server.bodies.lock().unwrap()[0]).unwrap();
+    for (field, value) in [
+        ("model", json!("large")),
+        ("max_tokens", json!(200)),
+        ("temperature", json!(0.5)),
+        ("seed", json!(7)),
+        ("top_p", json!(0.25)),
+    ] {
+        assert_eq!(sent[field], value, "{field}");
+    }
 }
 
 #[tokio::test]
 async fn what_passes_is_retried_and_every_request_is_counted_once() {
-    for status in [408, 429, 500, 502, 503, 504] {
+    for status in [408, 409, 425, 500, 502, 503, 504] {
         let (response, server) = answered(vec![Step::failure(status), Step::answer("Because.")]).await;
         assert_eq!((response.answer.calls, server.calls()), (Some(2), 2), "HTTP {status}");
     }
 }
 
 #[tokio::test]
-async fn the_server_sets_the_pause() {
-    let busy = Step::Reply(StatusCode::TOO_MANY_REQUESTS, Some("1"), String::new());
-    let (response, _) = answered(vec![busy, Step::answer("Because.")]).await;
-    assert!(
-        (1_000..4_000).contains(&response.latency_ms),
-        "{} ms",
-        response.latency_ms
-    );
-}
-
-#[tokio::test]
-async fn a_server_that_wants_an_hour_gets_it() {
-    let (error, server) = failed(vec![Step::Reply(
-        StatusCode::TOO_MANY_REQUESTS,
-        Some("3600"),
-        String::new(),
-    )])
-    .await;
-    assert_eq!((error.error_type.as_str(), server.calls()), ("rate_limited", 1));
-    assert_eq!(error.retry_at.duration_since(error.produced_at).as_secs(), 3600);
-}
-
-#[tokio::test]
-async fn what_does_not_pass_is_not_retried() {
-    for (status, error_type) in [
-        (400, "refused"),
-        (401, "unauthorized"),
-        (403, "unauthorized"),
-        (404, "refused"),
-        (307, "refused"),
+async fn what_concerns_one_question_ends_it_at_once() {
+    let error = |code: &str| json!({"error": {"message": "no", "code": code}}).to_string();
+    let choice = |message: Value, reason: &str| json!({"choices": [{"message": message, "finish_reason": reason}]});
+    let ok = |body: Value| Step::Reply(StatusCode::OK, None, body.to_string());
+    let bad = |code: &str| Step::Reply(StatusCode::BAD_REQUEST, None, error(code));
+    let refusal = json!({"content": null, "refusal": "I will not."});
+    for (step, error_type) in [
+        (bad("context_length_exceeded"), "context_too_long"),
+        (bad("content_filter"), "content_filter"),
+        (ok(choice(refusal, "stop")), "content_filter"),
+        (ok(choice(json!({"content": ""}), "content_filter")), "content_filter"),
+        (ok(choice(json!({"content": null}), "stop")), "empty_answer"),
+        (ok(choice(json!({"content": " \n"}), "stop")), "empty_answer"),
+        (Step::answer(&"x".repeat(MAX_ANSWER_BYTES + 1)), "answer_too_large"),
+        (Step::answer(&"x".repeat(8 * MAX_ANSWER_BYTES)), "answer_too_large"),
+        // Alone, with nobody to compare it with.
+        (Step::failure(404), "refused"),
+        (Step::failure(307), "refused"),
+        (ok(json!({"choices": []})), "invalid_response"),
+        (ok(json!({"choices": 7})), "invalid_response"),
+        (
+            Step::Reply(StatusCode::OK, None, "<html>login</html>".into()),
+            "invalid_response",
+        ),
     ] {
-        let (error, server) = failed(vec![Step::failure(status), Step::answer("Because.")]).await;
+        let (error, server) = failed(vec![step, Step::answer("Because.")]).await;
         assert_eq!(
             (error.error_type.as_str(), error.calls, server.calls()),
             (error_type, Some(1), 1),
-            "HTTP {status}"
-        );
-        assert!(
-            error.error_detail.starts_with(&format!("HTTP {status}")),
             "{}",
             error.error_detail
         );
+        assert!(!error.error_detail.is_empty() && error.error_detail.chars().count() <= 500);
+        assert_eq!(error.model.as_deref(), Some("small"));
     }
-    let no_credit = json!({"error": {"message": "pay", "type": "insufficient_quota"}}).to_string();
-    let (error, _) = failed(vec![Step::Reply(StatusCode::TOO_MANY_REQUESTS, None, no_credit)]).await;
-    assert_eq!((error.error_type.as_str(), error.calls), ("quota_exhausted", Some(1)));
+    let (response, _) = answered(vec![Step::answer(&"x".repeat(MAX_ANSWER_BYTES))]).await;
+    assert_eq!(response.answer.llm_answer.len(), MAX_ANSWER_BYTES);
 }
 
 #[tokio::test]
-async fn when_the_retries_are_spent_the_error_keeps_the_question() {
-    let (error, server) = failed(vec![Step::failure(503)]).await;
-    assert_eq!(
-        (error.error_type.as_str(), error.calls, server.calls()),
-        ("unavailable", Some(4), 4)
-    );
-    assert!(error.retry_at > error.produced_at);
+async fn an_answer_that_is_none_is_paid_for_all_the_same() {
+    let choice = json!({"message": {"content": ""}, "finish_reason": "stop"});
+    let usage = json!({"prompt_tokens": 11, "completion_tokens": 7});
+    let (error, _) = failed(reply(json!({"choices": [choice], "usage": usage}))).await;
+    assert_eq!(error.spent.unwrap().by_model[0].cost.output_tokens, 7);
+}
+
+#[tokio::test]
+async fn an_error_keeps_the_question_and_says_from_when_on_it_may_be_asked_again() {
+    let (error, _) = failed(vec![Step::failure(400)]).await;
     let asked = request("Why?");
     let question = asked.question;
+    assert!(error.retry_at > error.produced_at);
     assert_eq!(error.identity, asked.identity);
     assert_eq!((error.attempts, error.previous), (asked.attempts, asked.previous));
     assert_eq!(
@@ -127,65 +184,22 @@ async fn when_the_retries_are_spent_the_error_keeps_the_question() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_given_up_in_time() {
+async fn what_timed_out_may_be_paid_for_and_is_sent_once_more_only() {
     let server = Server::playing(vec![Step::Hang]).await;
     let limits = Limits {
         timeout: Duration::from_millis(50),
-        retries: 1,
         ..LIMITS
     };
-    let started = Instant::now();
-    let error: ErrorMessage = read(&handler(server.model(), limits).handle(request("Why?")).await.unwrap());
-    assert_eq!((error.error_type.as_str(), error.calls), ("timeout", Some(2)));
-    assert!(started.elapsed() < Duration::from_secs(2));
-}
-
-#[tokio::test]
-async fn where_nothing_listens_nothing_counts_as_sent() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let model = model(&format!("http://{address}/v1"));
-    let error: ErrorMessage = read(&handler(model, LIMITS).handle(request("Why?")).await.unwrap());
-    assert_eq!((error.error_type.as_str(), error.calls), ("unreachable", Some(0)));
-}
-
-#[tokio::test]
-async fn a_reply_that_is_no_answer_is_an_error_of_its_kind() {
-    let choice = |message: Value| reply(json!({"choices": [{"message": message, "finish_reason": "length"}]}));
-    for (steps, error_type) in [
-        (
-            vec![Step::Reply(StatusCode::OK, None, "<html>login</html>".into())],
-            "invalid_response",
-        ),
-        (reply(json!({"choices": []})), "invalid_response"),
-        (reply(json!({"choices": 7})), "invalid_response"),
-        (choice(json!({"content": null})), "empty_answer"),
-        (choice(json!({"content": " \n"})), "empty_answer"),
-        (choice(json!({"content": null, "refusal": "I will not."})), "refused"),
-        (
-            vec![Step::answer(&"x".repeat(MAX_ANSWER_BYTES + 1))],
-            "answer_too_large",
-        ),
-        (
-            vec![Step::answer(&"x".repeat(8 * MAX_ANSWER_BYTES))],
-            "answer_too_large",
-        ),
-    ] {
-        let (error, server) = failed(steps).await;
-        assert_eq!(
-            (error.error_type.as_str(), error.calls, server.calls()),
-            (error_type, Some(1), 1)
-        );
-        assert!(!error.error_detail.is_empty() && error.error_detail.chars().count() <= 500);
-    }
-    let (response, _) = answered(vec![Step::answer(&"x".repeat(MAX_ANSWER_BYTES))]).await;
-    assert_eq!(response.answer.llm_answer.len(), MAX_ANSWER_BYTES);
+    let error: ErrorMessage = read(&ask(&limited(server.model(), limits, GATE), request("Why?")).await);
+    assert_eq!(
+        (error.error_type.as_str(), error.calls, server.calls()),
+        ("timeout", Some(2), 2)
+    );
 }
 
 #[tokio::test]
 async fn a_key_that_the_server_quotes_is_not_passed_on() {
     let quote = json!({"error": {"message": "sk-hush is not a key"}}).to_string();
-    let (error, _) = failed(vec![Step::Reply(StatusCode::UNAUTHORIZED, None, quote)]).await;
-    assert_eq!(error.error_detail, "HTTP 401 Unauthorized: [secret] is not a key");
+    let (error, _) = failed(vec![Step::Reply(StatusCode::BAD_REQUEST, None, quote)]).await;
+    assert_eq!(error.error_detail, "HTTP 400 Bad Request: [secret] is not a key");
 }

@@ -14,11 +14,7 @@ pub trait Handler: Send + Sync + 'static {
     type Input: Input;
 
     /// Turns a message into the messages that follow from it; when the lease ends, it may give the record back.
-    fn handle(
-        &self,
-        input: Self::Input,
-        lease: &Lease,
-    ) -> impl Future<Output = Result<Vec<Outgoing>, Failure>> + Send;
+    fn handle(&self, input: Self::Input, lease: &Lease) -> impl Future<Output = Result<Vec<Outgoing>, Failure>> + Send;
 }
 
 /// Handles what is ready together, in order, one batch in flight.

@@ -17,16 +17,22 @@ use contracts::topic::Message;
 use jiff::Timestamp;
 use llm_consumer::caller::{Caller, Limits};
 use llm_consumer::config::Config;
+use llm_consumer::gate::{Gate, GateLimits};
 use llm_consumer::handler::LlmHandler;
 use llm_consumer::model::LanguageModel;
 use llm_consumer::openai::OpenAi;
 use messaging::handler::Handler as _;
+use messaging::lease::Lease;
 use messaging::producer::Outgoing;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
-pub const LIMITS: Limits = Limits {
+pub const GATE: GateLimits = GateLimits {
     concurrency: 4,
+    rpm: None,
+    tpm: None,
+    outage_deadline: None,
+};
+pub const LIMITS: Limits = Limits {
     retries: 3,
     timeout: Duration::from_secs(5),
     first_delay: Duration::from_millis(2),
@@ -72,8 +78,25 @@ pub fn request(title: &str) -> LlmRequest {
     }
 }
 
-pub fn handler<M: LanguageModel>(model: M, limits: Limits) -> LlmHandler<M> {
-    LlmHandler::new(Caller::new(model, limits, CancellationToken::new()))
+pub fn handler<M: LanguageModel>(model: M) -> LlmHandler<M> {
+    limited(model, LIMITS, GATE)
+}
+
+pub fn limited<M: LanguageModel>(model: M, limits: Limits, gate: GateLimits) -> LlmHandler<M> {
+    let caller = Caller::new(model, limits, Arc::new(Gate::new(gate)));
+    LlmHandler::new(caller, "en".parse().unwrap(), "settings".into())
+}
+
+/// Asks one question while its lease lasts.
+pub async fn ask<M: LanguageModel>(handler: &LlmHandler<M>, request: LlmRequest) -> Vec<Outgoing> {
+    handler.handle(request, &Lease::default()).await.unwrap()
+}
+
+/// A question of its own, with this title.
+pub fn numbered(number: usize, title: &str) -> LlmRequest {
+    let mut request = request(title);
+    request.identity.message_id = format!("m{number}").try_into().unwrap();
+    request
 }
 
 pub fn read<M: Message>(records: &[Outgoing]) -> M {
@@ -168,7 +191,8 @@ impl Server {
         self.most_in_flight.fetch_max(in_flight, Ordering::SeqCst);
         // Long enough for calls to meet.
         tokio::time::sleep(Duration::from_millis(5)).await;
-        let reply = decide(request["messages"][0]["content"].as_str().unwrap()).play().await;
+        let asked = request["messages"].as_array().unwrap().last().unwrap();
+        let reply = decide(asked["content"].as_str().unwrap()).play().await;
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
         reply
     }
@@ -183,21 +207,25 @@ impl Server {
 }
 
 pub fn model(url: &str) -> OpenAi {
+    model_with(url, &["--openai-model=small"])
+}
+
+pub fn model_with(url: &str, settings: &[&str]) -> OpenAi {
     let url = format!("--openai-base-url={url}");
-    let arguments = ["llm-consumer", "--openai-model=small", "--openai-api-key=sk-hush", &url];
+    let arguments = [&["llm-consumer", "--openai-api-key=sk-hush", &url], settings].concat();
     OpenAi::new(&Config::parse_from(arguments).openai).unwrap()
 }
 
 /// Plays `steps` to one question and expects an answer.
 pub async fn answered(steps: Vec<Step>) -> (LlmResponse, Server) {
     let server = Server::playing(steps).await;
-    let records = handler(server.model(), LIMITS).handle(request("Why?")).await.unwrap();
+    let records = ask(&handler(server.model()), request("Why?")).await;
     (read(&records), server)
 }
 
 /// Plays `steps` to one question and expects an error outcome.
 pub async fn failed(steps: Vec<Step>) -> (ErrorMessage, Server) {
     let server = Server::playing(steps).await;
-    let records = handler(server.model(), LIMITS).handle(request("Why?")).await.unwrap();
+    let records = ask(&handler(server.model()), request("Why?")).await;
     (read(&records), server)
 }

@@ -1,0 +1,400 @@
+//! The one gate for all calls of this service: how many at once, how many a minute, and none while no question can be
+//! answered. What waits here waits in Kafka as well: nothing becomes an error for it.
+//!
+//! [`health`] says when the gate is closed and whose turn it is to try; [`rate`] holds LLM_RPM and LLM_TPM.
+
+mod health;
+mod rate;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use contracts::value::Id;
+use metrics::{counter, gauge, histogram};
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use crate::model::{Concern, ErrorKind, ModelError};
+use health::{Change, Health};
+use rate::{Rates, Taken};
+
+/// The smallest concurrency that refusals for too many calls lead to.
+const LEAST_CONCURRENCY: f64 = 1.0;
+
+/// How the gate is set.
+#[derive(Debug, Clone, Copy)]
+pub struct GateLimits {
+    /// Most calls at once.
+    pub concurrency: usize,
+    /// Most calls a minute.
+    pub rpm: Option<u32>,
+    /// Most tokens a minute.
+    pub tpm: Option<u32>,
+    /// How long a question waits at a closed gate before it becomes an error.
+    pub outage_deadline: Option<Duration>,
+}
+
+/// Lets calls through, in the order in which their questions came.
+pub struct Gate {
+    limits: GateLimits,
+    rates: Rates,
+    state: Mutex<State>,
+    /// Wakes those who wait to learn how others fared.
+    news: Notify,
+}
+
+struct State {
+    health: Health,
+    /// Most calls at once for now: halved when the server says that there are too many, and rising again.
+    concurrency: f64,
+    in_flight: usize,
+    /// A call is under way that will tell whether a closed gate may open.
+    is_probing: bool,
+    waiting: BTreeMap<Turn, Arc<Notify>>,
+    visits: u64,
+}
+
+/// Whose turn it is: who has probed least, then who came first.
+type Turn = (u32, u64);
+
+/// A question on its way through the gate, once or several times.
+#[derive(Debug)]
+pub struct Visit {
+    number: u64,
+    probes: u32,
+    /// When it first found the gate closed.
+    closed_since: Option<Instant>,
+    /// How many calls had succeeded when its first one began.
+    successes_before: Option<u64>,
+    failures: u32,
+    /// How often the gate had opened at the last failure.
+    openings: u64,
+    /// What it has of the limits a minute for its next call.
+    taken: Taken,
+}
+
+/// What the gate is like, for people and programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// `open` or `closed`.
+    pub gate: &'static str,
+    /// Why it is closed: an `error_type`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'static str>,
+    /// … the same in words, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<&'static str>,
+    /// … and what the server said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Since when it is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<jiff::Timestamp>,
+    /// Questions that wait for their turn.
+    pub waiting: usize,
+    /// Calls under way.
+    pub in_flight: usize,
+    /// Most calls at once for now.
+    pub concurrency: usize,
+}
+
+/// What to do after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Go through the gate again; `pause` before, unless the gate sees to that.
+    Again {
+        /// Whether to pause.
+        pause: bool,
+    },
+    /// The question ends with this error.
+    End,
+}
+
+impl Gate {
+    /// An open gate.
+    #[must_use]
+    pub fn new(limits: GateLimits) -> Self {
+        Self {
+            rates: Rates::new(limits.rpm, limits.tpm),
+            state: Mutex::new(State {
+                health: Health::default(),
+                concurrency: limits.concurrency as f64,
+                in_flight: 0,
+                is_probing: false,
+                waiting: BTreeMap::new(),
+                visits: 0,
+            }),
+            news: Notify::new(),
+            limits,
+        }
+    }
+
+    /// A question that has not been asked yet.
+    pub fn visit(&self) -> Visit {
+        let mut state = self.state();
+        state.visits += 1;
+        Visit {
+            number: state.visits,
+            probes: 0,
+            closed_since: None,
+            successes_before: None,
+            failures: 0,
+            openings: state.health.openings(),
+            taken: Taken::default(),
+        }
+    }
+
+    /// Waits until a call may begin that will use about `tokens`.
+    ///
+    /// # Errors
+    /// Why the gate is closed, when it has been so for longer than the question may wait.
+    pub async fn enter(&self, visit: &mut Visit, tokens: u32) -> Result<Pass<'_>, ModelError> {
+        let came = Instant::now();
+        let place = Place::take(self, (visit.probes, visit.number));
+        loop {
+            let wake_at = match self.admit(visit, tokens) {
+                Admission::Granted(pass) => {
+                    histogram!("llm_wait_seconds").record(came.elapsed().as_secs_f64());
+                    return Ok(pass);
+                }
+                Admission::Expired(error) => return Err(error),
+                Admission::Wait(until) => until,
+            };
+            tokio::select! {
+                () = place.woken.notified() => {}
+                () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {}
+            }
+        }
+    }
+
+    fn admit(&self, visit: &mut Visit, tokens: u32) -> Admission<'_> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let is_first = state
+            .waiting
+            .first_key_value()
+            .is_some_and(|(&turn, _)| turn == (visit.probes, visit.number));
+        let mut expires = None;
+        if let Some(closed) = state.health.closed() {
+            let since = *visit.closed_since.get_or_insert(now);
+            expires = self.limits.outage_deadline.map(|deadline| since + deadline);
+            if expires.is_some_and(|expires| expires <= now) {
+                return Admission::Expired(closed.error.clone());
+            }
+            if !is_first || state.is_probing {
+                return Admission::Wait(expires);
+            }
+            if closed.probe_at > now {
+                return Admission::Wait(Some(expires.map_or(closed.probe_at, |at| at.min(closed.probe_at))));
+            }
+        } else {
+            visit.closed_since = None;
+        }
+        if !is_first || state.in_flight as f64 + 1.0 > state.concurrency.floor().max(LEAST_CONCURRENCY) {
+            return Admission::Wait(expires);
+        }
+        if let Err(wait) = self.rates.take(&mut visit.taken, tokens) {
+            return Admission::Wait(Some(now + wait));
+        }
+        visit.taken = Taken::default();
+        let is_probe = state.health.closed().is_some();
+        if is_probe {
+            state.is_probing = true;
+            info!("trying whether the model answers again");
+        }
+        visit.successes_before.get_or_insert(state.health.successes());
+        state.in_flight += 1;
+        gauge!("llm_calls_in_flight").set(state.in_flight as f64);
+        state.waiting.remove(&(visit.probes, visit.number));
+        visit.probes += u32::from(is_probe);
+        state.wake_next();
+        Admission::Granted(Pass { gate: self, is_probe })
+    }
+
+    /// What a question does that failed; `retries` is how often it may be asked again when that is its own fault.
+    /// Where it cannot be told yet, this waits for how others fare.
+    pub async fn after(&self, visit: &mut Visit, error: &ModelError, retries: u32) -> Next {
+        use ErrorKind::{BudgetSpent, QuotaExhausted, RateLimited, Unreachable};
+        match error.kind {
+            RateLimited | Unreachable | QuotaExhausted | BudgetSpent => return Next::Again { pause: false },
+            kind if kind.concern() == Concern::Question => return Next::End,
+            _ => {}
+        }
+        if self.count(visit, retries) <= retries {
+            let pause = self.state().health.closed().is_none();
+            return Next::Again { pause };
+        }
+        loop {
+            let news = self.news.notified();
+            if let Some(next) = self.verdict(visit) {
+                return next;
+            }
+            news.await;
+        }
+    }
+
+    /// Counts a failure.
+    fn count(&self, visit: &mut Visit, retries: u32) -> u32 {
+        let openings = self.state().health.openings();
+        if openings != visit.openings {
+            // What failed before the gate opened may have failed for that: one retry at least is left.
+            visit.openings = openings;
+            visit.failures = visit.failures.min(retries.saturating_sub(1));
+        }
+        visit.failures += 1;
+        visit.failures
+    }
+
+    /// What a question does whose retries are spent, if that can be told.
+    fn verdict(&self, visit: &Visit) -> Option<Next> {
+        let state = self.state();
+        let others_succeed = visit
+            .successes_before
+            .is_some_and(|before| state.health.successes() > before);
+        // Or there is nobody to compare it with.
+        let is_alone = state.in_flight == 0 && state.waiting.is_empty();
+        if others_succeed {
+            Some(Next::End)
+        } else if state.health.closed().is_some() {
+            Some(Next::Again { pause: false })
+        } else {
+            is_alone.then_some(Next::End)
+        }
+    }
+
+    /// What the gate is like.
+    pub fn report(&self) -> Report {
+        let state = self.state();
+        let closed = state.health.closed();
+        Report {
+            gate: if closed.is_some() { "closed" } else { "open" },
+            cause: closed.map(|closed| closed.error.kind.as_str()),
+            meaning: closed.map(|closed| closed.error.kind.sentence()),
+            detail: closed.map(|closed| closed.error.detail.clone()),
+            since: closed.map(|closed| closed.since),
+            waiting: state.waiting.len(),
+            in_flight: state.in_flight,
+            concurrency: state.concurrency as usize,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wake_next(&self) {
+        if let Some((_, woken)) = self.waiting.first_key_value() {
+            woken.notify_one();
+        }
+        gauge!("llm_questions_waiting").set(self.waiting.len() as f64);
+    }
+
+    /// Everyone has to look again: how long they wait depends on whether the gate is closed.
+    fn wake_all(&self) {
+        self.waiting.values().for_each(|woken| woken.notify_one());
+    }
+}
+
+enum Admission<'a> {
+    Granted(Pass<'a>),
+    Wait(Option<Instant>),
+    Expired(ModelError),
+}
+
+/// A place in the line, which is left when the wait ends, however it does.
+struct Place<'a> {
+    gate: &'a Gate,
+    turn: Turn,
+    woken: Arc<Notify>,
+}
+
+impl<'a> Place<'a> {
+    fn take(gate: &'a Gate, turn: Turn) -> Self {
+        let woken = Arc::new(Notify::new());
+        gate.state().waiting.insert(turn, Arc::clone(&woken));
+        Self { gate, turn, woken }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.state();
+        if state.waiting.remove(&self.turn).is_some() {
+            state.wake_next();
+            self.gate.news.notify_waiters();
+        }
+    }
+}
+
+/// The right to make one call.
+pub struct Pass<'a> {
+    gate: &'a Gate,
+    is_probe: bool,
+}
+
+impl Pass<'_> {
+    /// Tells the gate how the call of a question ended.
+    pub fn finish<T>(self, question: &Id, result: &Result<T, ModelError>) {
+        let mut state = self.gate.state();
+        let change = match result {
+            Ok(_) => state.health.succeeded(Instant::now()),
+            Err(error) => state.health.failed(error, question, self.is_probe, Instant::now()),
+        };
+        match result {
+            Ok(_) => {
+                let most = self.gate.limits.concurrency as f64;
+                state.concurrency = (state.concurrency + 1.0 / state.concurrency).min(most);
+            }
+            Err(error) if error.kind == ErrorKind::RateLimited && change == Change::Closed => {
+                state.concurrency = (state.concurrency / 2.0).max(LEAST_CONCURRENCY);
+            }
+            Err(_) => {}
+        }
+        if change != Change::None {
+            tell(change, &state);
+            state.wake_all();
+        }
+        // Dropping the pass wakes the next in line and those who wait for news.
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.state();
+        state.in_flight -= 1;
+        gauge!("llm_calls_in_flight").set(state.in_flight as f64);
+        if self.is_probe {
+            state.is_probing = false;
+        }
+        state.wake_next();
+        self.gate.news.notify_waiters();
+    }
+}
+
+fn tell(change: Change, state: &State) {
+    gauge!("llm_concurrency").set(state.concurrency);
+    gauge!("llm_gate_closed").set(f64::from(u8::from(state.health.closed().is_some())));
+    match (change, state.health.closed()) {
+        (Change::Closed, Some(closed)) => {
+            let cause = closed.error.kind.as_str();
+            counter!("llm_gate_closings_total", "cause" => cause).increment(1);
+            warn!(
+                cause,
+                detail = closed.error.detail,
+                "{}: questions wait",
+                closed.error.kind.sentence()
+            );
+        }
+        (Change::StillClosed, Some(closed)) => {
+            let (cause, detail) = (closed.error.kind.as_str(), &closed.error.detail);
+            info!(cause, detail, since = %closed.since, "{}: questions go on waiting", closed.error.kind.sentence());
+        }
+        (Change::Opened { after }, _) => info!(?after, waiting = state.waiting.len(), "the model answers again"),
+        _ => {}
+    }
+}
