@@ -7,7 +7,6 @@
 
 mod answer;
 mod answers;
-mod batcher;
 mod config;
 mod in_flight;
 mod judging;

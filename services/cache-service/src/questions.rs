@@ -149,12 +149,12 @@ mod tests {
     use contracts::topic::{MAX_OTHER_ANSWERS, MAX_QUESTION_BYTES, Message as _};
     use contracts::value::Id;
     use futures::future::join_all;
+    use messaging::batcher::Batcher;
     use messaging::input::Outcome;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::answer::ReuseRule;
-    use crate::batcher::Batcher;
     use crate::memory::Policy;
     use crate::test_support::{answer, question};
     use crate::verdicts;

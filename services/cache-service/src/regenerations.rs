@@ -48,9 +48,9 @@ mod tests {
     use std::sync::Arc;
 
     use contracts::value::Id;
+    use messaging::batcher::Batcher;
 
     use super::*;
-    use crate::batcher::Batcher;
 
     fn failed() -> RegenerationRequest {
         serde_json::from_value(serde_json::json!({

@@ -8,13 +8,13 @@ use contracts::message::{Answer, Confidence, Question};
 use contracts::value::{Id, Score, now};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
+use messaging::batcher::Batcher;
 use messaging::mongo::Mongo;
 use mongodb::Collection;
 use mongodb::bson::{DateTime, Document, doc};
 use serde::Deserialize;
 
 use crate::answer::{Judged, ReuseRule};
-use crate::batcher::Batcher;
 use crate::scorers::Scorers;
 
 /// Batched look-ups in `results`; they wait for a server that is away.

@@ -12,6 +12,7 @@
 //! | [`client`] | how to reach Kafka |
 //! | [`producer`] | writing records |
 //! | [`dead_letter`] | records that can never be handled |
+//! | [`batcher`] | many look-ups in one round trip |
 //! | [`topic_id`] | tells a topic from a later one of the same name |
 //! | [`mongo`] | MongoDB settings and a connection that waits |
 //! | [`wait`] | waiting for a server that is away |
@@ -21,6 +22,7 @@
 //! | [`process`] | settings, logs, signals and exit code of a service |
 
 mod assignment;
+pub mod batcher;
 pub mod client;
 pub mod dead_letter;
 pub mod follower;
