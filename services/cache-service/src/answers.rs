@@ -99,7 +99,7 @@ impl Answers {
     }
 
     /// The answer if it may serve `question`, with the verdict of today's scorer.
-    async fn reusable(&self, answer: &Arc<Judged>, question: &QuestionMessage) -> Result<Arc<Judged>, Stale> {
+    pub async fn reusable(&self, answer: &Arc<Judged>, question: &QuestionMessage) -> Result<Arc<Judged>, Stale> {
         let today = self.scorers.today();
         let scorer = today.as_ref().map(|today| &*today.hash);
         let check = |answer: &Judged| self.rule.check(answer, &question.question, scorer, now());

@@ -27,7 +27,8 @@ pub struct Config {
     /// The score from which an answer is accepted, between 0 and 1.
     #[arg(long, env, default_value = "0.65")]
     pub score_threshold: Score,
-    /// How long a question waits for the same question that is already with the model.
+    /// How long a question waits for the same question that is already with the model, before it asks in its place;
+    /// the others that wait go on waiting, for twice as long each time, up to 1h. 0s lets none wait.
     #[arg(long, env, default_value = "60s", value_parser = humantime::parse_duration)]
     pub coalesce_timeout: Duration,
     /// Where to serve /metrics, /healthz and /readyz.

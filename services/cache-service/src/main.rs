@@ -78,7 +78,6 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         in_flight: Arc::clone(&in_flight),
         stored: stored.clone(),
         threshold: config.score_threshold,
-        coalesce_timeout: config.coalesce_timeout,
     };
     let asked = Worker::new(SERVICE, SERVICE, &config.common.kafka)?.reporting_to(readiness);
     // A group of its own: questions that wait for a verdict must not hold up what leads to it.
@@ -90,6 +89,13 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
             &config.common.kafka,
             cache_size,
             |outcome| verdicts::observe(outcome, &answers, &in_flight),
+            shutdown.clone()
+        ),
+        follow(
+            &config.common.kafka,
+            // What was given up before the start has no flight.
+            0,
+            |letter| verdicts::observe_dead_letter(&letter, &in_flight),
             shutdown.clone()
         ),
         scorers.follow(&mongo, shutdown).map(Ok),

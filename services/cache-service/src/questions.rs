@@ -1,19 +1,18 @@
 //! `questions_in` → an earlier answer as `validated_responses`, or `llm_requests`.
 
+use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
 
 use contracts::message::{Identity, LlmRequest, QuestionMessage, Source};
 use contracts::value::{Score, now};
 use messaging::handler::{Failure, Handler};
 use messaging::lease::Lease;
 use messaging::producer::Outgoing;
-use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use crate::answer::Judged;
 use crate::answers::Answers;
-use crate::in_flight::{InFlight, Landing, Place, landed};
+use crate::in_flight::{InFlight, Landing, Place};
 use crate::stored::Stored;
 
 /// Answers questions from what is known, else asks the model, once for all twins.
@@ -22,7 +21,6 @@ pub struct Questions {
     pub in_flight: Arc<InFlight>,
     pub stored: Stored,
     pub threshold: Score,
-    pub coalesce_timeout: Duration,
 }
 
 impl Handler for Questions {
@@ -57,7 +55,6 @@ enum Known {
 impl Questions {
     /// Looks in memory, waits for a twin in flight, or looks in MongoDB.
     async fn look_up(&self, question: &QuestionMessage) -> Known {
-        let deadline = Instant::now() + self.coalesce_timeout;
         let mut remembered = self.answers.look_up(question).await;
         loop {
             if let Some(answer) = remembered {
@@ -65,35 +62,44 @@ impl Questions {
             }
             match self.in_flight.join(&question.identity) {
                 Place::Lead => return self.lead(question).await,
-                Place::Follow(flight) => match timeout_at(deadline, landed(flight)).await {
-                    Ok(Landing::Decided(answer)) => {
-                        return match self.answers.shared(&answer, question).await {
-                            Some(answer) => Known::Answer(answer, Source::Coalesced),
-                            None => self.in_mongodb(question).await,
-                        };
+                Place::Follow(flight) => {
+                    if let Some((answer, source)) = self.from_twin(flight.landed().await, question).await {
+                        return Known::Answer(answer, source);
                     }
-                    // The first to come back leads the next flight, the others follow it.
-                    Ok(Landing::Nothing) => remembered = self.answers.in_memory(question).await,
-                    Err(_) => return self.in_mongodb(question).await,
-                },
+                }
             }
+            // The first to come back leads the next flight, the others follow it.
+            remembered = self.answers.in_memory(question).await;
         }
     }
 
-    /// The flight is ours: it goes on to the model unless MongoDB has an answer, or the outcome.
+    /// What a twin's flight brought that may serve `question`, too.
+    async fn from_twin(&self, landing: Landing, question: &QuestionMessage) -> Option<(Arc<Judged>, Source)> {
+        match landing {
+            Landing::Decided(answer) => Some((self.answers.shared(&answer, question).await?, Source::Coalesced)),
+            Landing::Found(answer, source) => Some((self.answers.reusable(&answer, question).await.ok()?, source)),
+            Landing::Nothing => None,
+        }
+    }
+
+    /// The flight is ours: it goes on to the model unless there is an answer by now, or the outcome.
     async fn lead(&self, question: &QuestionMessage) -> Known {
-        let grounded = Grounded {
+        let mut grounded = Grounded {
             in_flight: &self.in_flight,
             asked: &question.identity,
+            landing: Landing::Nothing,
         };
         // A verdict may have come between looking in memory and joining.
-        if let Some(answer) = self.answers.in_memory(question).await {
-            return Known::Answer(answer, Source::Cache);
-        }
-        let known = self.in_mongodb(question).await;
-        if let Known::Nothing = known {
+        let known = match self.answers.in_memory(question).await {
+            Some(answer) => Known::Answer(answer, Source::Cache),
+            None => self.in_mongodb(question).await,
+        };
+        match &known {
+            // Memory may have no room for it.
+            Known::Answer(answer, source) => grounded.landing = Landing::Found(Arc::clone(answer), *source),
+            Known::Decided => {}
             // The verdict will land it.
-            std::mem::forget(grounded);
+            Known::Nothing => mem::forget(grounded),
         }
         known
     }
@@ -118,11 +124,13 @@ impl Questions {
 struct Grounded<'a> {
     in_flight: &'a InFlight,
     asked: &'a Identity,
+    landing: Landing,
 }
 
 impl Drop for Grounded<'_> {
     fn drop(&mut self) {
-        self.in_flight.land(self.asked, now(), Landing::Nothing);
+        let landing = mem::replace(&mut self.landing, Landing::Nothing);
+        self.in_flight.end(self.asked, landing);
     }
 }
 
@@ -144,12 +152,15 @@ fn first_request(asked: QuestionMessage) -> LlmRequest {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
-    use contracts::message::ValidatedResponse;
+    use contracts::message::{Answer, ValidatedResponse};
     use contracts::topic::{MAX_OTHER_ANSWERS, MAX_QUESTION_BYTES, Message as _};
     use contracts::value::Id;
     use futures::future::join_all;
     use messaging::batcher::Batcher;
+    use messaging::dead_letter::DeadLetter;
     use messaging::input::Outcome;
     use tokio_util::sync::CancellationToken;
 
@@ -158,6 +169,8 @@ mod tests {
     use crate::memory::Policy;
     use crate::test_support::{answer, question};
     use crate::verdicts;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     fn handler(stored: Vec<Judged>) -> Arc<Questions> {
         handler_after(&[], stored)
@@ -170,40 +183,40 @@ mod tests {
             .iter()
             .map(|id| (question(id, "q").identity.message_id, true))
             .collect();
+        handler_over(Stored {
+            answers: Batcher::new(move |ids: Arc<[Id]>| {
+                let found: HashMap<_, _> = ids.iter().map(|id| (id.clone(), stored.clone())).collect();
+                async { found }
+            }),
+            decided: Batcher::new(move |_| {
+                let decided = decided.clone();
+                async { decided }
+            }),
+        })
+    }
+
+    fn handler_over(stored: Stored) -> Arc<Questions> {
         let threshold = Score::try_from(0.65).unwrap();
         let rule = ReuseRule {
             threshold,
             ttl: Duration::from_secs(3600),
         };
-        let timeout = Duration::from_secs(60);
         Arc::new(Questions {
             answers: Arc::new(Answers::new(Policy::Lru, 10, rule, Arc::default())),
-            in_flight: Arc::new(InFlight::new(timeout)),
-            stored: Stored {
-                answers: Batcher::new(move |ids: Arc<[Id]>| {
-                    let found: HashMap<_, _> = ids.iter().map(|id| (id.clone(), stored.clone())).collect();
-                    async { found }
-                }),
-                decided: Batcher::new(move |_| {
-                    let decided = decided.clone();
-                    async { decided }
-                }),
-            },
+            in_flight: Arc::new(InFlight::new(PATIENCE)),
+            stored,
             threshold,
-            coalesce_timeout: timeout,
         })
     }
 
-    fn ask(handler: &Arc<Questions>, message_id: &str) -> tokio::task::JoinHandle<Result<Vec<Outgoing>, Failure>> {
-        ask_during(handler, message_id, Lease::default())
+    type Asking = tokio::task::JoinHandle<Result<Vec<Outgoing>, Failure>>;
+
+    fn ask(handler: &Arc<Questions>, message_id: &str) -> Asking {
+        ask_for(handler, question(message_id, "q"), Lease::default())
     }
 
-    fn ask_during(
-        handler: &Arc<Questions>,
-        message_id: &str,
-        lease: Lease,
-    ) -> tokio::task::JoinHandle<Result<Vec<Outgoing>, Failure>> {
-        let (handler, question) = (Arc::clone(handler), question(message_id, "q"));
+    fn ask_for(handler: &Arc<Questions>, question: QuestionMessage, lease: Lease) -> Asking {
+        let handler = Arc::clone(handler);
         tokio::spawn(async move { handler.handle(question, &lease).await })
     }
 
@@ -222,7 +235,9 @@ mod tests {
     }
 
     fn decide(handler: &Questions, answer: Judged) {
-        let mut verdict = answer.serve(question("m0", "q"), Source::Llm, handler.threshold);
+        let mut asked = question("m0", "q");
+        asked.question = answer.question.clone();
+        let mut verdict = answer.serve(asked, Source::Llm, handler.threshold);
         verdict.attempts = 1;
         verdicts::observe(
             Outcome::Validated(Box::new(verdict)),
@@ -277,10 +292,99 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_twin_that_waited_too_long_asks_for_itself() {
+    async fn when_a_flight_is_lost_one_twin_asks_and_the_others_follow_it() {
         let handler = handler(vec![]);
         sent(ask(&handler, "m0").await);
-        assert_eq!(sent(ask(&handler, "m1").await).topic, LlmRequest::TOPIC);
+        let twins: Vec<_> = (1..20).map(|i| ask(&handler, &format!("m{i}"))).collect();
+        for requests in [1, 1, 2] {
+            tokio::time::sleep(PATIENCE).await;
+            settle().await;
+            let asked = twins.iter().filter(|twin| twin.is_finished()).count();
+            assert_eq!(asked, requests, "the second is waited for twice as long");
+        }
+        // The lost one is back.
+        decide(&handler, answer(0.9));
+        let topics: Vec<_> = join_all(twins).await.into_iter().map(|twin| sent(twin).topic).collect();
+        assert_eq!(topics.iter().filter(|&&topic| topic == LlmRequest::TOPIC).count(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_letter_of_the_leader_lets_a_twin_ask_at_once() {
+        let handler = handler(vec![]);
+        sent(ask(&handler, "m0").await);
+        let twin = ask(&handler, "m1");
+        for (given_up, asks) in [("of another", false), ("m0", true)] {
+            let letter = DeadLetter(question(given_up, "q").identity);
+            verdicts::observe_dead_letter(&letter, &handler.in_flight);
+            settle().await;
+            assert_eq!(twin.is_finished(), asks, "{given_up}");
+        }
+        assert_eq!(sent(twin.await).topic, LlmRequest::TOPIC);
+    }
+
+    /// An answer that memory does not keep.
+    fn large() -> Judged {
+        Judged {
+            answer: Answer::of_text("Because of the air. ".repeat(1000)),
+            ..answer(0.9)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn twins_share_an_answer_that_memory_has_no_room_for() {
+        let handler = handler(vec![]);
+        sent(ask(&handler, "m0").await);
+        let twins: Vec<_> = (1..5).map(|i| ask(&handler, &format!("m{i}"))).collect();
+        settle().await;
+        decide(&handler, large());
+        for twin in join_all(twins).await {
+            assert_eq!(served(&sent(twin)).source, Source::Coalesced);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn twins_share_what_their_leader_finds_in_mongodb_though_memory_has_no_room_for_it() {
+        let look_ups = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&look_ups);
+        let handler = handler_over(Stored {
+            answers: Batcher::new(move |ids: Arc<[Id]>| {
+                counted.fetch_add(ids.len(), Ordering::Relaxed);
+                async move { ids.iter().map(|id| (id.clone(), vec![large().into()])).collect() }
+            }),
+            decided: Batcher::new(async |_| HashMap::new()),
+        });
+        let twins: Vec<_> = (0..20).map(|i| ask(&handler, &format!("m{i}"))).collect();
+        for twin in join_all(twins).await {
+            assert_eq!(served(&sent(twin)).source, Source::Mongodb);
+        }
+        assert_eq!(look_ups.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_twins_with_other_references_one_asks_and_the_others_follow_it() {
+        let handler = handler(vec![]);
+        let other = |message_id: &str| {
+            let mut asked = question(message_id, "q");
+            asked.question.best_answer = "Another reference.".into();
+            asked
+        };
+        sent(ask(&handler, "m0").await);
+        let twins: Vec<_> = (1..5)
+            .map(|i| ask_for(&handler, other(&format!("m{i}")), Lease::default()))
+            .collect();
+        settle().await;
+        decide(&handler, answer(0.9));
+        settle().await;
+        assert_eq!(twins.iter().filter(|twin| twin.is_finished()).count(), 1);
+        decide(
+            &handler,
+            Judged {
+                question: other("m1").question,
+                ..answer(0.9)
+            },
+        );
+        let topics: Vec<_> = join_all(twins).await.into_iter().map(|twin| sent(twin).topic).collect();
+        assert_eq!(topics.iter().filter(|&&topic| topic == LlmRequest::TOPIC).count(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -334,7 +438,11 @@ mod tests {
         let handler = handler(vec![]);
         sent(ask(&handler, "m0").await);
         let partition = CancellationToken::new();
-        let twin = ask_during(&handler, "m1", Lease::new(partition.clone(), CancellationToken::new()));
+        let twin = ask_for(
+            &handler,
+            question("m1", "q"),
+            Lease::new(partition.clone(), CancellationToken::new()),
+        );
         settle().await;
         partition.cancel();
         assert!(matches!(twin.await.unwrap(), Err(Failure::GiveBack)));

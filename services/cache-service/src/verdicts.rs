@@ -1,7 +1,8 @@
-//! `validated_responses` and `llm_errors`, read along: they fill memory and land flights.
+//! `validated_responses`, `llm_errors` and `dead_letters`, read along: they fill memory and land flights.
 
 use std::sync::Arc;
 
+use messaging::dead_letter::DeadLetter;
 use messaging::input::Outcome;
 
 use crate::answer::Judged;
@@ -20,4 +21,9 @@ pub fn observe(outcome: Outcome, answers: &Answers, in_flight: &InFlight) {
         }
         Outcome::Error(error) => in_flight.land(&error.identity, error.produced_at, Landing::Nothing),
     }
+}
+
+/// Learns that a record was given up: whatever it was to lead to, if its request leads a flight, that is over.
+pub fn observe_dead_letter(letter: &DeadLetter, in_flight: &InFlight) {
+    in_flight.end(&letter.0, Landing::Nothing);
 }
