@@ -15,6 +15,7 @@
 //! | [`batcher`] | many look-ups in one round trip |
 //! | [`topic_id`] | tells a topic from a later one of the same name |
 //! | [`mongo`] | MongoDB settings and a connection that waits |
+//! | [`model_settings`] | by which settings the model answers now, in MongoDB |
 //! | [`wait`] | waiting for a server that is away |
 //! | [`http`] | health, readiness, Prometheus metrics |
 //! | [`secret`] | settings that must not be seen |
@@ -30,6 +31,7 @@ pub mod handler;
 pub mod http;
 pub mod input;
 pub mod lease;
+pub mod model_settings;
 pub mod mongo;
 pub mod offsets;
 mod output;
