@@ -5,6 +5,7 @@
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,7 @@ def upgrade() -> Iterator[Upgrade]:
         with Probe(stack.endpoints) as probe:
             make_room(stack, probe)
             records, stored = lines("records"), lines("results")
+            let_todays_model_have_given(unrepeated(stored, records), probe)
             write(records, stack)
             commit(json.loads((FIXTURE / "offsets.json").read_text()), stack)
             probe.database["results"].insert_many(stored)
@@ -79,6 +81,20 @@ def make_room(stack: Stack, probe: Probe) -> None:
         stack.runtime.stop_part(service)
     Flink(stack.endpoints["FLINK_URL"]).cancel(JOB_ID)
     probe.database["metrics"].delete_many({})
+
+
+def unrepeated(stored: list[Document], records: list[Document]) -> list[Document]:
+    """The outcomes whose question was asked once."""
+    asked = Counter(record["value"]["question_id"] for record in records if record["topic"] == "questions_in")
+    return [outcome for outcome in stored if asked[outcome["question_id"]] == 1]
+
+
+def let_todays_model_have_given(outcomes: list[Document], probe: Probe) -> None:
+    """Adds by which settings the model answered: the earlier commit did not say that."""
+    in_force = probe.database["model_settings"].find_one(sort=[("since", -1)])
+    assert in_force
+    for outcome in outcomes:
+        outcome["settings"] = in_force["_id"]
 
 
 def lines(name: str) -> list[Document]:
@@ -171,22 +187,25 @@ def test_todays_scorer_gave_every_score_that_bears_its_name(upgrade: Upgrade) ->
     assert scored_otherwise(upgrade, outcomes) == []
 
 
-def test_no_later_outcome_bears_the_name_of_the_old_one_though_answers_that_it_judged_are_served(
-    upgrade: Upgrade,
-) -> None:
-    judged = {verdict["llm_answer"]: verdict["scorer"] for verdict in upgrade.old("validated_responses")}
-    assert set(judged.values()) == {OLD_SCORER}
-    served = [outcome for outcome in upgrade.new() if outcome["source"] in ("cache", "mongodb")]
-    assert [outcome for outcome in served if outcome["llm_answer"] in judged]
+def test_no_later_outcome_bears_the_name_of_the_old_one(upgrade: Upgrade) -> None:
+    judged = upgrade.old("validated_responses")
+    assert {verdict["scorer"] for verdict in judged} == {OLD_SCORER}
     assert [outcome["_id"] for outcome in upgrade.new() if outcome["scorer"] == OLD_SCORER] == []
 
 
-def test_earlier_answers_are_served_again_with_todays_score(upgrade: Upgrade) -> None:
-    decided = {outcome["_id"] for outcome in upgrade.stored if outcome["accepted"]}
+def test_earlier_answers_by_unknown_settings_are_not_served(upgrade: Upgrade) -> None:
+    repeats = [outcome for outcome in upgrade.new() if outcome["_id"].startswith("repeat-")]
+    assert {outcome["source"] for outcome in repeats} == {"llm"}
+
+
+def test_earlier_answers_by_todays_model_are_served_with_todays_score(upgrade: Upgrade) -> None:
+    answers = {outcome["_id"]: outcome["llm_answer"] for outcome in upgrade.stored if outcome.get("settings")}
     asked = [one | {"message_id": f"later-{one['message_id']}"} for one in upgrade.old("questions_in")]
-    again = [one for one in asked if one["message_id"].removeprefix("later-") in decided]
+    again = [one for one in asked if one["message_id"].removeprefix("later-") in answers]
     outcomes = upgrade.probe.outcomes(upgrade.probe.ask(*again))
-    assert {"cache", "mongodb"} & {outcome["source"] for outcome in outcomes.values()}
+    served = [outcome for outcome in outcomes.values() if outcome["source"] == "mongodb"]
+    assert served
+    assert [one["_id"] for one in served if one["llm_answer"] != answers[one["_id"].removeprefix("later-")]] == []
     assert scored_otherwise(upgrade, list(outcomes.values())) == []
 
 

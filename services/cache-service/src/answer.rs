@@ -8,6 +8,8 @@ use contracts::value::{InvalidValue, Score, now};
 use jiff::Timestamp;
 use judge::{Case, Scorer};
 
+use crate::models::Wanted;
+
 /// An answer of the model, and what it was judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
@@ -38,6 +40,8 @@ pub enum Stale {
     Expired,
     /// The question has other references now, so its score means nothing.
     OtherReferences,
+    /// The model answered by other settings than it would today, so this is not what it would say.
+    OtherSettings,
     /// Another scorer than today's gave the score: all else is well, but that cannot be compared.
     OtherScorer,
     /// Its score is below today's threshold.
@@ -45,7 +49,7 @@ pub enum Stale {
 }
 
 impl ReuseRule {
-    /// Whether `answer` may answer `question`; `scorer` is today's.
+    /// Whether `answer` may answer `question`; what is `wanted` of its settings, and the `scorer`, are today's.
     ///
     /// # Errors
     /// Why not.
@@ -53,6 +57,7 @@ impl ReuseRule {
         &self,
         answer: &Judged,
         question: &Question,
+        wanted: &Wanted,
         scorer: Option<&str>,
         now: Timestamp,
     ) -> Result<(), Stale> {
@@ -62,6 +67,8 @@ impl ReuseRule {
             Err(Stale::Expired)
         } else if !answer.question.has_references_of(question) {
             Err(Stale::OtherReferences)
+        } else if !wanted.allows(answer.answer.settings.as_deref()) {
+            Err(Stale::OtherSettings)
         } else if scorer.is_some() && answer.scorer.as_deref() != scorer {
             Err(Stale::OtherScorer)
         } else if !answer.accepted || answer.score < self.threshold {
@@ -103,7 +110,7 @@ impl Judged {
             question: self.question.clone(),
             answer: self.answer.clone(),
             score,
-            accepted: score >= threshold,
+            accepted: score >= threshold && !self.answer.is_cut_off(),
             scorer: Some(scorer.hash().to_owned()),
             signals: Some(judgement.signals.rounded()),
             confidence: Some(Confidence::on(judgement.unsure)),
@@ -120,6 +127,7 @@ impl Judged {
                 usage: None,
                 calls: None,
                 finish_reason: None,
+                thinking: None,
                 ..self.answer.clone()
             },
             score: self.score,
@@ -147,8 +155,10 @@ impl Judged {
 
 #[cfg(test)]
 mod tests {
+    use contracts::message::Usage;
+
     use super::*;
-    use crate::test_support::{answer, question};
+    use crate::test_support::{answer, artefact, by_today, question};
 
     fn rule() -> ReuseRule {
         ReuseRule {
@@ -159,7 +169,8 @@ mod tests {
 
     fn check(answer: &Judged, scorer: Option<&str>, age_s: i64) -> Result<(), Stale> {
         let now = answer.decided_at + jiff::SignedDuration::from_secs(age_s);
-        rule().check(answer, &question("m", "q").question, scorer, now)
+        let wanted = Wanted::Only("m1".into());
+        rule().check(answer, &question("m", "q").question, &wanted, scorer, now)
     }
 
     #[test]
@@ -193,6 +204,48 @@ mod tests {
             ..answer(0.9)
         };
         assert_eq!(check(&unnamed, Some("s2"), 1), Err(Stale::OtherScorer));
+    }
+
+    #[test]
+    fn an_answer_by_other_settings_than_todays_or_by_unknown_ones_is_stale_whatever_its_scorer() {
+        for settings in [Some("m2".to_owned()), None] {
+            let mut other = answer(0.9);
+            other.answer.settings = settings;
+            assert_eq!(check(&other, Some("s1"), 1), Err(Stale::OtherSettings));
+            assert_eq!(check(&other, Some("s2"), 1), Err(Stale::OtherSettings));
+        }
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_off_is_not_accepted_when_it_is_judged_again() {
+        let scorer = Scorer::from_json(&artefact().0).unwrap();
+        let threshold = Score::try_from(0.65).unwrap();
+        let mut same_as_reference = answer(0.1);
+        same_as_reference.answer = by_today(&same_as_reference.question.best_answer);
+        assert!(same_as_reference.judged_again(&scorer, threshold).unwrap().accepted);
+        same_as_reference.answer.finish_reason = Some(Answer::CUT_OFF.into());
+        let again = same_as_reference.judged_again(&scorer, threshold).unwrap();
+        assert!(again.score >= threshold && !again.accepted);
+    }
+
+    #[test]
+    fn an_answer_that_is_served_keeps_what_is_true_of_it_and_has_cost_nothing() {
+        let mut known = answer(0.9);
+        known.answer.model = Some("small".into());
+        known.answer.calls = Some(2);
+        known.answer.thinking = Some("Air, perhaps.".into());
+        known.answer.usage = Some(Usage {
+            input_tokens: 1,
+            output_tokens: 2,
+            cost_usd: None,
+        });
+        let served = known.serve(question("m", "q"), Source::Cache, rule().threshold);
+        let Answer { model, settings, .. } = &served.answer;
+        assert_eq!((model.as_deref(), settings.as_deref()), (Some("small"), Some("m1")));
+        let Answer {
+            usage, calls, thinking, ..
+        } = served.answer;
+        assert_eq!((usage, calls, thinking, served.spent), (None, None, None, None));
     }
 
     #[test]

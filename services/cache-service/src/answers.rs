@@ -10,23 +10,26 @@ use metrics::{counter, gauge};
 use crate::answer::{Judged, ReuseRule, Stale};
 use crate::judging::Judging;
 use crate::memory::{BoundedMap, Policy};
+use crate::models::Models;
 use crate::scorers::Scorers;
 
 /// Every answer that this replica knows and may reuse.
 pub struct Answers {
     rule: ReuseRule,
     scorers: Arc<Scorers>,
+    models: Arc<Models>,
     judging: Judging,
     memory: Mutex<Memory>,
 }
 
 impl Answers {
     /// No answers yet.
-    pub fn new(policy: Policy, size: usize, rule: ReuseRule, scorers: Arc<Scorers>) -> Self {
+    pub fn new(policy: Policy, size: usize, rule: ReuseRule, scorers: Arc<Scorers>, models: Arc<Models>) -> Self {
         Self {
             judging: Judging::new(rule.threshold, size),
             rule,
             scorers,
+            models,
             memory: Mutex::new(Memory(BoundedMap::new(policy, size))),
         }
     }
@@ -85,7 +88,8 @@ impl Answers {
         }
     }
 
-    /// The answer that a twin of `question` got, accepted or not, with the verdict of today's scorer.
+    /// The answer that a twin of `question` got, accepted or not, with the verdict of today's scorer. The model was
+    /// asked for it just now, so its settings do not matter.
     pub async fn shared(&self, answer: &Arc<Judged>, question: &QuestionMessage) -> Option<Arc<Judged>> {
         if !answer.question.has_references_of(&question.question) {
             return None;
@@ -102,7 +106,8 @@ impl Answers {
     pub async fn reusable(&self, answer: &Arc<Judged>, question: &QuestionMessage) -> Result<Arc<Judged>, Stale> {
         let today = self.scorers.today();
         let scorer = today.as_ref().map(|today| &*today.hash);
-        let check = |answer: &Judged| self.rule.check(answer, &question.question, scorer, now());
+        let wanted = self.models.wanted();
+        let check = |answer: &Judged| self.rule.check(answer, &question.question, &wanted, scorer, now());
         match (check(answer), &today) {
             (Err(Stale::OtherScorer), Some(today)) => {
                 let question_id = &question.identity.question_id;
@@ -172,18 +177,22 @@ impl Memory {
 mod tests {
     use std::time::Duration;
 
-    use contracts::message::{Answer, Confidence};
+    use contracts::message::Confidence;
     use contracts::value::Score;
 
     use super::*;
-    use crate::test_support::{FewScorers, answer, artefact, question};
+    use crate::test_support::{FewScorers, answer, artefact, by_today, models, question, settings};
 
     fn answers() -> Answers {
+        answers_by(models())
+    }
+
+    fn answers_by(models: Arc<Models>) -> Answers {
         let rule = ReuseRule {
             threshold: Score::try_from(0.65).unwrap(),
             ttl: Duration::from_secs(3600),
         };
-        Answers::new(Policy::Lru, 10, rule, Arc::default())
+        Answers::new(Policy::Lru, 10, rule, Arc::default(), models)
     }
 
     /// Lets a new scorer be today's; gives its name.
@@ -224,15 +233,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nothing_is_reused_until_the_settings_in_force_are_known_but_twins_share() {
+        let models = Arc::new(Models::new(false));
+        let answers = answers_by(Arc::clone(&models));
+        let question = question("m", "q");
+        let known = Arc::new(answer(0.9));
+        learn(&answers, &known, "q");
+        assert_eq!(answers.in_memory(&question).await, None);
+        assert_eq!(answers.among_stored(&[Arc::clone(&known)], &question).await, None);
+        assert!(answers.shared(&known, &question).await.is_some());
+        models.learn(Some(settings("m1")));
+        assert!(answers.among_stored(&[known], &question).await.is_some());
+        assert!(answers.in_memory(&question).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn after_a_change_of_settings_no_earlier_answer_is_reused_unless_any_model_will_do() {
+        let (one, any) = (models(), Arc::new(Models::new(true)));
+        let question = question("m", "q");
+        for (models, is_reused) in [(one, false), (any, true)] {
+            let answers = answers_by(Arc::clone(&models));
+            let known = Arc::new(answer(0.9));
+            learn(&answers, &known, "q");
+            models.learn(Some(settings("m2")));
+            assert_eq!(answers.in_memory(&question).await.is_some(), is_reused);
+            let stored = answers.among_stored(&[known], &question).await;
+            assert_eq!(stored.is_some(), is_reused);
+        }
+    }
+
+    #[tokio::test]
     async fn an_answer_of_another_scorer_is_judged_again_by_that_of_today() {
         let answers = answers();
         let (right, wrong) = (question("m", "right"), question("m", "wrong"));
         let same_as_reference = Judged {
-            answer: Answer::of_text(right.question.best_answer.clone()),
+            answer: by_today(&right.question.best_answer),
             ..answer(0.7)
         };
         let off_topic = Judged {
-            answer: Answer::of_text("Elephants never forget where the water was.".into()),
+            answer: by_today("Elephants never forget where the water was."),
             ..answer(0.9)
         };
         learn(&answers, &same_as_reference.into(), "right");
@@ -260,7 +299,7 @@ mod tests {
         let hash = upgrade(&answers).await;
         let off_topic = |text: &str| {
             Arc::new(Judged {
-                answer: Answer::of_text(text.into()),
+                answer: by_today(text),
                 ..answer(0.9)
             })
         };
@@ -288,7 +327,7 @@ mod tests {
         let question = question("m", "q");
         let hash = upgrade(&answers).await;
         let large = Judged {
-            answer: Answer::of_text("Because of the air. ".repeat(1000)),
+            answer: by_today(&"Because of the air. ".repeat(1000)),
             ..answer(0.9)
         };
         let shared = answers.shared(&large.into(), &question).await.unwrap();
@@ -301,7 +340,7 @@ mod tests {
         let question = question("m", "q");
         let hash = upgrade(&answers).await;
         let rejected = Arc::new(Judged {
-            answer: Answer::of_text(question.question.best_answer.clone()),
+            answer: by_today(&question.question.best_answer),
             accepted: false,
             ..answer(0.2)
         });
@@ -318,7 +357,7 @@ mod tests {
         let answers = answers();
         let question = question("m", "q");
         let newer = Arc::new(Judged {
-            answer: Answer::of_text("newer".into()),
+            answer: by_today("newer"),
             decided_at: now(),
             ..answer(0.8)
         });

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Parser, value_parser};
+use clap::{ArgAction, Parser, value_parser};
 use contracts::value::Score;
 use messaging::process::{ProcessConfig, Settings};
 use messaging::settings::CommonConfig;
@@ -24,6 +24,10 @@ pub struct Config {
     /// How long after its verdict an answer may be reused, such as 30m or 24h.
     #[arg(long, env, default_value = "24h", value_parser = humantime::parse_duration)]
     pub cache_ttl: Duration,
+    /// Whether an answer may be reused that the model gave by other settings than today's: another model, prompt or
+    /// LLM_MODE.
+    #[arg(long, env, action = ArgAction::Set, default_value_t = false)]
+    pub cache_across_models: bool,
     /// The score from which an answer is accepted, between 0 and 1.
     #[arg(long, env, default_value = "0.65")]
     pub score_threshold: Score,

@@ -3,14 +3,17 @@
 //! `questions_in` → [`questions`]: memory ([`answers`]), a twin in flight ([`in_flight`]),
 //! MongoDB ([`stored`]), else the model. `regeneration_requests` → [`regenerations`].
 //! The outcomes are read along by [`verdicts`]; what an older scorer judged is judged again
-//! ([`judging`]) by today's ([`scorers`]).
+//! ([`judging`]) by today's ([`scorers`]), and what the model would not say by today's settings
+//! ([`models`]) is not reused.
 
 mod answer;
 mod answers;
 mod config;
+mod fresh;
 mod in_flight;
 mod judging;
 mod memory;
+mod models;
 mod questions;
 mod regenerations;
 mod scorers;
@@ -34,6 +37,7 @@ use crate::answer::ReuseRule;
 use crate::answers::Answers;
 use crate::config::Config;
 use crate::in_flight::InFlight;
+use crate::models::Models;
 use crate::questions::Questions;
 use crate::regenerations::Regenerations;
 use crate::scorers::Scorers;
@@ -59,17 +63,20 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         ttl: config.cache_ttl,
     };
     let scorers = Arc::new(Scorers::default());
-    // Before the first question: no older score is compared.
-    if shutdown.run_until_cancelled(scorers.refresh(&mongo)).await.is_none() {
+    let models = Arc::new(Models::new(config.cache_across_models));
+    // Before the first question: no older score is compared, no other model's answer reused.
+    let today = async { tokio::join!(scorers.refresh(&mongo), models.refresh(&mongo)) };
+    if shutdown.run_until_cancelled(today).await.is_none() {
         return Ok(());
     }
-    let stored = Stored::new(mongo.clone(), rule.clone(), Arc::clone(&scorers));
+    let stored = Stored::new(mongo.clone(), rule.clone(), Arc::clone(&scorers), Arc::clone(&models));
     let cache_size = usize::try_from(config.cache_size)?;
     let answers = Arc::new(Answers::new(
         config.cache_policy,
         cache_size,
         rule,
         Arc::clone(&scorers),
+        Arc::clone(&models),
     ));
     let in_flight = Arc::new(InFlight::new(config.coalesce_timeout));
 
@@ -98,7 +105,8 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
             |letter| verdicts::observe_dead_letter(&letter, &in_flight),
             shutdown.clone()
         ),
-        scorers.follow(&mongo, shutdown).map(Ok),
+        scorers.follow(&mongo, shutdown.clone()).map(Ok),
+        models.follow(&mongo, shutdown).map(Ok),
     )?;
     Ok(())
 }

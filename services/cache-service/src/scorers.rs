@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::answer::Judged;
+use crate::fresh::keep_fresh;
 
 /// Where the scorers are; it waits for a server that is away.
 pub trait Store {
@@ -59,18 +60,10 @@ pub struct Today {
 impl Scorers {
     /// How many scorers' verdicts are remembered: more than are ever in use together.
     const MOST: usize = 8;
-    /// The job takes longer than this to change its scorer.
-    const POLL_EVERY: Duration = Duration::from_secs(2);
 
     /// Looks for a new scorer again and again, until `shutdown`.
     pub async fn follow(&self, store: &impl Store, shutdown: CancellationToken) {
-        let follow = async {
-            loop {
-                tokio::time::sleep(Self::POLL_EVERY).await;
-                self.refresh(store).await;
-            }
-        };
-        shutdown.run_until_cancelled(follow).await;
+        keep_fresh(async || self.refresh(store).await, shutdown).await;
     }
 
     /// Learns which scorer is today's, and reads it if it is new or could not be had before.

@@ -15,6 +15,7 @@ use mongodb::bson::{DateTime, Document, doc};
 use serde::Deserialize;
 
 use crate::answer::{Judged, ReuseRule};
+use crate::models::{Models, Wanted};
 use crate::scorers::Scorers;
 
 /// Batched look-ups in `results`; they wait for a server that is away.
@@ -30,7 +31,7 @@ pub struct Stored {
 const MOST_ANSWERS: i64 = 4;
 
 /// What is read of a result.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "question_id",
     "title",
     "content",
@@ -40,6 +41,7 @@ const FIELDS: [&str; 15] = [
     "model",
     "settings",
     "prompt_version",
+    "finish_reason",
     "score",
     "accepted",
     "scorer",
@@ -70,30 +72,49 @@ struct StoredId {
 
 impl Stored {
     /// Look-ups in the database of `mongo`, of answers that `rule` may allow.
-    pub fn new(mongo: Mongo, rule: ReuseRule, scorers: Arc<Scorers>) -> Self {
-        let answers = mongo.clone();
-        let decided = mongo;
+    pub fn new(mongo: Mongo, rule: ReuseRule, scorers: Arc<Scorers>, models: Arc<Models>) -> Self {
+        let decided = mongo.clone();
+        let reuse = Reuse {
+            mongo,
+            ttl: rule.ttl,
+            scorers,
+            models,
+        };
         Self {
-            answers: Batcher::new(move |ids| find_answers(answers.clone(), rule.ttl, Arc::clone(&scorers), ids)),
+            answers: Batcher::new(move |ids| find_answers(reuse.clone(), ids)),
             decided: Batcher::new(move |ids| find_decided(decided.clone(), ids)),
         }
     }
 }
 
-/// The newest answers that were accepted, also those by other scorers than today's; and those that others rejected.
-///
-/// Two questions instead of one with `$or`, for which SecantusDB passes the index over.
-async fn find_answers(
+/// Where answers are looked for, and what says which may be reused.
+#[derive(Clone)]
+struct Reuse {
     mongo: Mongo,
     ttl: Duration,
     scorers: Arc<Scorers>,
-    questions: Arc<[Id]>,
-) -> HashMap<Id, Vec<Arc<Judged>>> {
-    let accepted = find(&mongo, ttl, &questions, doc! { "accepted": true });
+    models: Arc<Models>,
+}
+
+/// The newest answers that were accepted, also those by other scorers than today's; and those that others rejected.
+///
+/// Two questions instead of one with `$or`, for which SecantusDB passes the index over.
+async fn find_answers(reuse: Reuse, questions: Arc<[Id]>) -> HashMap<Id, Vec<Arc<Judged>>> {
+    let Reuse {
+        mongo,
+        ttl,
+        scorers,
+        models,
+    } = reuse;
+    let Some(filter) = reusable(&questions, ttl, &models.wanted()) else {
+        return HashMap::new();
+    };
+    let most = MOST_ANSWERS * questions.len() as i64;
+    let accepted = find(&mongo, &filter, doc! { "accepted": true }, most);
     let rejected = async {
         let today = scorers.today().filter(|_| scorers.has_others(ttl))?;
         let others = doc! { "accepted": false, "scorer": { "$ne": &*today.hash } };
-        Some(find(&mongo, ttl, &questions, others).await)
+        Some(find(&mongo, &filter, others, most).await)
     };
     let (accepted, rejected) = tokio::join!(accepted, rejected);
     let mut answers: HashMap<Id, Vec<Arc<Judged>>> = HashMap::new();
@@ -104,22 +125,35 @@ async fn find_answers(
     answers
 }
 
-async fn find(mongo: &Mongo, ttl: Duration, questions: &[Id], verdict: Document) -> Vec<StoredAnswer> {
-    // Repeats are stored too, as many as there were: the index on question and source passes them over.
+/// Which results may be reused, whatever their verdict; `None` if none may.
+fn reusable(questions: &[Id], ttl: Duration, wanted: &Wanted) -> Option<Document> {
     let oldest = now().as_millisecond() - i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+    // Repeats are stored too, as many as there were: the index on question and source passes them over.
     let mut filter = doc! {
         "question_id": { "$in": texts(questions) },
         "source": "llm",
         "decided_at": { "$gte": DateTime::from_millis(oldest) },
     };
+    match wanted {
+        Wanted::Any => {}
+        // Newer ones by other settings must not be read in their place.
+        Wanted::Only(settings) => {
+            filter.insert("settings", &**settings);
+        }
+        Wanted::Unknown => return None,
+    }
+    Some(filter)
+}
+
+async fn find(mongo: &Mongo, filter: &Document, verdict: Document, most: i64) -> Vec<StoredAnswer> {
+    let mut filter = filter.clone();
     filter.extend(verdict);
     let projection: Document = FIELDS.iter().map(|&field| (field.to_owned(), 1.into())).collect();
     let results: Collection<StoredAnswer> = mongo.database.collection("results");
     let find = || async {
         let find = results.find(filter.clone()).projection(projection.clone());
         let newest_first = find.sort(doc! { "decided_at": -1 });
-        let found = newest_first.limit(MOST_ANSWERS * questions.len() as i64).await?;
-        found.try_collect::<Vec<_>>().await
+        newest_first.limit(most).await?.try_collect::<Vec<_>>().await
     };
     mongo.until_ok(find).await
 }
@@ -150,5 +184,21 @@ impl From<StoredAnswer> for Judged {
             confidence: stored.confidence,
             decided_at: Timestamp::from_millisecond(stored.decided_at.timestamp_millis()).unwrap_or(Timestamp::MIN),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::question;
+
+    #[test]
+    fn only_answers_by_the_settings_in_force_are_read_and_none_while_those_are_unknown() {
+        let questions = [question("m", "q").identity.question_id];
+        let filter = |wanted: &Wanted| reusable(&questions, Duration::from_secs(60), wanted);
+        let by_today = filter(&Wanted::Only("m1".into())).unwrap();
+        assert_eq!(by_today.get_str("settings").unwrap(), "m1");
+        assert!(!filter(&Wanted::Any).unwrap().contains_key("settings"));
+        assert_eq!(filter(&Wanted::Unknown), None);
     }
 }

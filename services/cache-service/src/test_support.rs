@@ -1,13 +1,16 @@
 //! Messages for tests.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use contracts::message::{Answer, QuestionMessage};
 use contracts::value::Score;
 use jiff::Timestamp;
+use messaging::model_settings::ModelSettings;
 use mongodb::bson::DateTime;
 
 use crate::answer::Judged;
+use crate::models::Models;
 use crate::scorers::{Made, Store};
 
 /// A request of one question.
@@ -19,11 +22,38 @@ pub fn question(message_id: &str, question_id: &str) -> QuestionMessage {
     .unwrap()
 }
 
-/// An accepted answer to it, by the scorer `s1`, decided a minute ago.
+/// Settings by which the model is asked.
+pub fn settings(hash: &str) -> ModelSettings {
+    ModelSettings {
+        hash: hash.into(),
+        mode: "offline".into(),
+        models: vec!["simulated".into()],
+        prompt_version: "en-1".into(),
+        since: 0,
+        seen: 0,
+    }
+}
+
+/// The settings `m1` are in force.
+pub fn models() -> Arc<Models> {
+    let models = Models::new(false);
+    models.learn(Some(settings("m1")));
+    Arc::new(models)
+}
+
+/// An answer by the settings `m1`.
+pub fn by_today(text: &str) -> Answer {
+    Answer {
+        settings: Some("m1".into()),
+        ..Answer::of_text(text.into())
+    }
+}
+
+/// An accepted answer to it, by the settings `m1`, judged by the scorer `s1` a minute ago.
 pub fn answer(score: f64) -> Judged {
     Judged {
         question: question("m", "q").question,
-        answer: Answer::of_text("The air scatters it.".into()),
+        answer: by_today("The air scatters it."),
         score: Score::try_from(score).unwrap(),
         accepted: true,
         scorer: Some("s1".into()),
