@@ -5,6 +5,7 @@ import json
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ Document = Mapping[str, Any]
 
 TRAP = "offline-trap"
 """The model of an answer that looks right and is wrong, by the offline model's intent."""
+
+SMALLEST_SHOWN = Decimal("0.0001")
 
 CHUNK = 1_000
 CHUNKS_A_LOOK = 5
@@ -153,6 +156,43 @@ def _message_id(value: str | bytes | None) -> str:
 
 
 @dataclass
+class Bill:
+    """What a run has cost, failed attempts included; it is not shown where only the simulated model was asked."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    nanodollars: int = 0
+    is_estimated: bool = False
+    has_models: bool = False
+
+    def add(self, spent: Document) -> None:
+        """Adds what one outcome has cost."""
+        self.calls += spent["calls"]
+        self.input_tokens += spent["input_tokens"]
+        self.output_tokens += spent["output_tokens"]
+        self.nanodollars += spent["nanodollars"]
+        self.is_estimated |= bool(spent.get("estimated"))
+        self.has_models |= bool(spent.get("by_model"))
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What to show, line by line."""
+        if not (self.nanodollars or self.has_models):
+            return []
+        return [
+            ("model calls", f"{self.calls:,}"),
+            ("tokens in/out", f"{self.input_tokens:,}/{self.output_tokens:,}"),
+            ("spent", ("about " if self.is_estimated else "") + _dollars(self.nanodollars)),
+        ]
+
+
+def _dollars(nanodollars: int) -> str:
+    """To the hundredth of a cent; whatever was spent is not shown as nothing."""
+    amount = Decimal(nanodollars).scaleb(-9)
+    return f"${amount:,.4f}" if not nanodollars or amount >= SMALLEST_SHOWN else f"under ${SMALLEST_SHOWN}"
+
+
+@dataclass
 class Summary:
     """The figures of one run. Latencies are in milliseconds, from the scheduled time on; traps are by their verdict.
 
@@ -170,6 +210,7 @@ class Summary:
     scores: list[float] = field(default_factory=list)
     latencies: list[int] = field(default_factory=list)
     seconds: float = 0.0
+    bill: Bill = field(default_factory=Bill)
     doubtful: str = ""
 
     def rows(self) -> list[tuple[str, str]]:
@@ -190,6 +231,7 @@ class Summary:
             ("mean score", f"{mean:.3f}"),
             *((f"latency p{share}", f"{percentile(self.latencies, share):,.0f} ms") for share in (50, 95, 99)),
             ("questions/s", f"{rate:,.1f}"),
+            *self.bill.rows(),
         ]
 
 
@@ -220,6 +262,8 @@ def summarise(folder: Path, stored: Collection[Document], dead_letters: int) -> 
                 summary.traps[outcome["verdict"]] += 1
             summary.scores += _known(outcome, "score")
             summary.latencies += _known(outcome, "latency_ms")
+            for spent in _known(outcome, "spent"):
+                summary.bill.add(spent)
             times += _known(outcome, "asked_at", "decided_at")
     if times:
         summary.seconds = (max(times) - min(times)).total_seconds()
@@ -246,4 +290,5 @@ PROJECTION = (
     "decided_at",
     "confidence",
     "model",
+    "spent",
 )

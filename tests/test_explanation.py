@@ -199,6 +199,37 @@ def test_a_summary_without_any_says_nothing_of_them(tmp_path: Path) -> None:
     assert not {"unsure", "traps accepted"} & dict(summary(tmp_path, outcome(model="offline-good")).rows()).keys()
 
 
+def spent(*models: str, nanodollars: int = 0, **fields: object) -> dict[str, Any]:
+    cost = {"calls": 2, "input_tokens": 1000, "output_tokens": 20, "nanodollars": nanodollars}
+    return cost | {"by_model": [cost | {"model": model} for model in models], **fields}
+
+
+def bill(folder: Path, *costs: dict[str, Any] | None) -> dict[str, str]:
+    rows = dict(summary(folder, *(outcome(spent=cost) for cost in costs)).rows())
+    return {name: rows[name] for name in ("model calls", "tokens in/out", "spent") if name in rows}
+
+
+def test_a_summary_adds_up_what_was_spent_also_on_what_failed(tmp_path: Path) -> None:
+    failed = outcome(verdict="error", source=None, score=None, spent=spent("large", nanodollars=12_000_000))
+    rows = dict(summary(tmp_path, failed, outcome(spent=spent("small", nanodollars=300_000)), outcome()).rows())
+    assert (rows["model calls"], rows["tokens in/out"], rows["spent"]) == ("4", "2,000/40", "$0.0123")
+
+
+def test_a_summary_says_that_a_part_of_the_sum_was_estimated(tmp_path: Path) -> None:
+    estimated = spent("small", nanodollars=1_234_000_000, estimated=True)
+    assert bill(tmp_path, estimated, spent("small"))["spent"] == "about $1.2340"
+
+
+def test_a_summary_does_not_show_the_little_that_was_spent_as_nothing(tmp_path: Path) -> None:
+    assert bill(tmp_path, spent("small", nanodollars=99_999))["spent"] == "under $0.0001"
+    assert bill(tmp_path, spent("small", nanodollars=100_000))["spent"] == "$0.0001"
+
+
+def test_a_summary_shows_a_model_that_costs_nothing_but_not_the_simulated_one(tmp_path: Path) -> None:
+    assert bill(tmp_path, spent("local"))["spent"] == "$0.0000"
+    assert bill(tmp_path, spent(), None) == {}
+
+
 def test_a_summary_names_one_question_that_was_rejected_or_unsure_if_it_has_a_score(tmp_path: Path) -> None:
     accepted, failed = outcome(_id="accepted"), outcome(_id="failed", verdict="error", score=None)
     assert summary(tmp_path, accepted, failed).doubtful == ""
