@@ -52,7 +52,7 @@ class ComposeRuntime:
         try:
             self._build(steps)
             if not was_up:
-                check_settings(self._environment(), self._print_settings)
+                check_settings(self.environment(), self._print_settings)
             self._up(steps)
         except BaseException:
             self._keep_logs() if was_up else self.stop()
@@ -98,7 +98,7 @@ class ComposeRuntime:
         self, part: str, arguments: Sequence[str] = (), environment: Mapping[str, str] = {}, *, quiet: bool = False
     ) -> "subprocess.Popen[bytes]":
         """Runs a part's command in a container of its own; see Runtime."""
-        known = self._environment() | dict(environment)
+        known = self.environment() | dict(environment)
         # Names alone: the values are in the environment, where no list of processes shows them.
         names = [f"--env={name}" for name in environment]
         command = self._command("run", "--rm", "--no-deps", "--no-TTY", *names, *_files(known), part, *arguments)
@@ -108,7 +108,7 @@ class ComposeRuntime:
     def tool(self, module: str, arguments: Sequence[str] = (), given: bytes = b"") -> bytes:
         """Runs a Python module of ours in a container of flink-submit's; see Runtime."""
         command = self._command("run", "--rm", "--no-deps", "--no-TTY", "flink-submit", "tool", module, *arguments)
-        return output_of(command, self._environment(), given, module)
+        return output_of(command, self.environment(), given, module)
 
     def show_logs(self, part: str | None, follow: bool) -> None:
         """Hands over to `docker compose logs`, but for what ran in the foreground."""
@@ -117,7 +117,7 @@ class ComposeRuntime:
             return
         arguments = ["logs", *(["--follow"] if follow else []), "--tail", "200" if part else "10"]
         command = self._command(*arguments, *([part] if part else []))
-        subprocess.run(command, cwd=ROOT, env=self._environment(), check=False)
+        subprocess.run(command, cwd=ROOT, env=self.environment(), check=False)
 
     def read_log(self, part: str, lines: int | None = None) -> str:
         """The log of a part, or its last lines; what runs in the foreground has a file instead."""
@@ -149,6 +149,18 @@ class ComposeRuntime:
         """Removes every container at once, also those that are just being made."""
         while self.parts():
             self._run("down", "--remove-orphans", "--timeout", "0")
+
+    def environment(self) -> dict[str, str]:
+        """What Compose puts into its file, and gives to the services."""
+        settings = self.settings
+        services = {port: service for service, port in PORT_OF.items()}
+        return {
+            **settings.environment,
+            **{name: _range(first, settings.copies(services.get(name, ""))) for name, first in settings.ports.items()},
+            "DATA_COLLECTED_DIR": str(settings.data_collected()),
+            "STOP_GRACE_PERIOD": f"{settings.stop_grace_s}s",
+            "HOST_USER": f"{os.getuid()}:{os.getgid()}",
+        }
 
     def _keep_logs(self) -> None:
         (self.settings.run_dir / "logs").mkdir(parents=True, exist_ok=True)
@@ -191,7 +203,7 @@ class ComposeRuntime:
 
     def _start(self, name: str, command: Sequence[str]) -> "subprocess.Popen[bytes]":
         with self.settings.log(name).open("wb") as log:
-            return begin(command, self._environment(), log)
+            return begin(command, self.environment(), log)
 
     def _said(self, complaint: str, name: str) -> str:
         log = self.settings.log(name)
@@ -201,22 +213,11 @@ class ComposeRuntime:
         service, copy = service_and_copy(part)
         return f"{self._project}-{service}-{copy}"
 
-    def _environment(self) -> dict[str, str]:
-        """What Compose puts into its file, and gives to the services."""
-        settings = self.settings
-        services = {port: service for service, port in PORT_OF.items()}
-        return {
-            **settings.environment,
-            **{name: _range(first, settings.copies(services.get(name, ""))) for name, first in settings.ports.items()},
-            "DATA_COLLECTED_DIR": str(settings.data_collected()),
-            "HOST_USER": f"{os.getuid()}:{os.getgid()}",
-        }
-
     def _command(self, *arguments: str) -> list[str]:
         return ["docker", "compose", "--project-name", self._project, "--file", "docker-compose.yml", *arguments]
 
     def _run(self, *arguments: str) -> str:
-        return _docker(*self._command(*arguments)[1:], environment=self._environment())
+        return _docker(*self._command(*arguments)[1:], environment=self.environment())
 
 
 def _docker(*arguments: str, environment: Mapping[str, str] | None = None) -> str:

@@ -25,7 +25,7 @@ from stack.build import is_build_noted, note_build
 from stack.checks import check_settings
 from stack.logs import last_lines
 from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, forget, name_of, output_of, remember, service_and_copy
-from stack.settings import PORTS, ROOT, SCALES, Settings, StackError
+from stack.settings import PORTS, ROOT, SCALES, STOP_GRACE_S, Settings, StackError
 from stack.steps import Steps
 
 COOKIE = "COTEJO_STACK"
@@ -158,6 +158,7 @@ class NativeRuntime:
             **settings.endpoints(),
             "COTEJO_RUN_DIR": str(self._folder),
             "DATA_COLLECTED_DIR": str(settings.data_collected()),
+            "STOP_GRACE_S": str(settings.stop_grace_s),
             "START_MONGO": str(settings.own_mongodb).lower(),
             "PATH": os.pathsep.join(path),
             # Compiling PyFlink anew at every start would cost seconds.
@@ -180,8 +181,11 @@ class NativeRuntime:
     def _shut_down(self) -> None:
         with suppress(_NotRunningError, psutil.NoSuchProcess):
             supervisor = psutil.Process(self._ask("getPID"))
+            # It stops one part after the other, as patiently as it was told when it was started.
+            grace_s = int(supervisor.environ().get("STOP_GRACE_S", STOP_GRACE_S))
+            longest_s = grace_s * len(self.parts())
             self._ask("shutdown")
-            have_ended([supervisor], timeout_s=90)
+            have_ended([supervisor], timeout_s=longest_s)
 
     def _check_programs(self) -> None:
         check_settings(self.environment(), lambda program: [f"target/release/{program}", "--print-settings"])

@@ -1,6 +1,8 @@
 """Where a stack lives and how it is reached: its folder, its ports, its addresses."""
 
+import math
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -32,6 +34,28 @@ SCALES = {
 
 MAX_COPIES = 10
 """Copies count their ports up from the first one's, and the usual ports are this far apart."""
+
+STOP_GRACE_S = 15
+"""How long a service may take to stop, unless DRAIN_DEADLINE is set."""
+
+AFTER_DRAIN_S = 8
+"""How long a service may take after its DRAIN_DEADLINE, to give back what it has not finished."""
+
+MAX_DRAIN_S = 3600
+
+UNITS_S = {
+    **dict.fromkeys(("ns", "nsec", "nanos"), 1e-9),
+    **dict.fromkeys(("us", "µs", "usec"), 1e-6),
+    **dict.fromkeys(("ms", "msec", "millis"), 1e-3),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86_400),
+    **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), 604_800),
+    **dict.fromkeys(("M", "month", "months"), 2_630_016),
+    **dict.fromkeys(("y", "yr", "yrs", "year", "years"), 31_557_600),
+}
+"""The units of a duration, as the services know them."""
 
 # Servers listen on Unix sockets in the folder, and their paths may not be longer than 107 bytes.
 MAX_RUN_DIR_BYTES = 80
@@ -88,6 +112,16 @@ class Settings:
         return _number(name, self.environment, 1, "a number of copies", MAX_COPIES) if name else 1
 
     @property
+    def stop_grace_s(self) -> int:
+        """How many seconds a service may take to stop before it is killed: longer than it waits for its work.
+
+        A DRAIN_DEADLINE that cannot be used changes nothing here: no service starts with it.
+        """
+        deadline_s = _seconds(self.environment.get("DRAIN_DEADLINE", ""))
+        is_usable = deadline_s is not None and deadline_s <= MAX_DRAIN_S
+        return math.ceil(deadline_s or 0) + AFTER_DRAIN_S if is_usable else STOP_GRACE_S
+
+    @property
     def database(self) -> str:
         """The name of the MongoDB database."""
         return self.environment.get("MONGODB_DATABASE") or "cotejo"
@@ -141,3 +175,14 @@ def _number(name: str, environ: Mapping[str, str], default: int, what: str, most
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
         raise SettingError(f"{name}={text} is not {what}; allowed are 1 to {most}")
     return int(text)
+
+
+def _seconds(duration: str) -> float | None:
+    """A duration such as 90s or 1m 30s, or nothing where it is none."""
+    text = re.sub(r"\s", "", duration)
+    spans = re.findall(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Zµ]+)", text)
+    if text == "0":
+        return 0
+    if not spans or "".join(number + unit for number, unit in spans) != text or any(u not in UNITS_S for _, u in spans):
+        return None
+    return sum(float(number) * UNITS_S[unit] for number, unit in spans)

@@ -6,15 +6,17 @@ import re
 import shlex
 import subprocess
 import tomllib
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 import yaml
 
 from flink_job.config import Config
+from stack.compose import ComposeRuntime
+from stack.native import NativeRuntime
 from stack.runtime import ONE_SHOTS, PORT_OF, SERVERS, SERVICES
-from stack.settings import MAX_COPIES, PORTS, ROOT, SCALES
+from stack.settings import MAX_COPIES, PORTS, ROOT, SCALES, STOP_GRACE_S, Settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 NATIVE = configparser.RawConfigParser()
@@ -42,10 +44,15 @@ def settings(part: str) -> set[str]:
         script = (ROOT / "jobmanager/start.sh").read_text()
         wiring = set(re.findall(r"\$\{?([A-Z][A-Z_]+)\b", script))
         return wiring | ({str(s["name"]) for s in Config.described()} if part == "flink-submit" else set())
+    return {setting["name"] for setting in printed(part)}
+
+
+def printed(part: str) -> list[dict[str, str]]:
+    """What a program of ours says of its settings."""
     binary = COMPOSE[part]["build"]["args"]["BINARY"]
     command = [ROOT / "target/release" / binary, "--print-settings"]
-    printed = subprocess.run(command, capture_output=True, check=True).stdout
-    return {setting["name"] for setting in json.loads(printed)}
+    described: list[dict[str, str]] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return described
 
 
 def compose_environment(part: str) -> dict[str, str | None]:
@@ -159,11 +166,36 @@ def test_nothing_needs_more_memory_than_it_may_have() -> None:
     assert [part for part, service in COMPOSE.items() if "mem_limit" not in service] == []
 
 
-def test_both_wait_for_a_stop_longer_than_a_service_takes() -> None:
-    longest_drain_s = 10
-    for part in SERVICES:
-        assert int(COMPOSE[part]["stop_grace_period"].removesuffix("s")) > longest_drain_s
-        assert int(NATIVE[f"program:{part}"]["stopwaitsecs"]) > longest_drain_s
+@pytest.mark.parametrize("part", SERVICES)
+@pytest.mark.parametrize(
+    ("deadline", "grace_s"),
+    [
+        (None, 15),
+        ("7s", 15),
+        ("0s", 8),
+        ("0", 8),
+        ("2m", 128),
+        ("1min 30sec 1ms", 99),
+        ("0.5 h", 1808),
+        ("1hour", 3608),
+        ("soon", 15),
+        ("9" * 400 + "s", 15),
+    ],
+)
+def test_both_wait_for_a_stop_longer_than_a_service_takes(
+    part: str, deadline: str | None, grace_s: int, tmp_path: Path
+) -> None:
+    stack = Settings(tmp_path, environment={"DRAIN_DEADLINE": deadline} if deadline else {})
+    native, compose = NativeRuntime(stack).environment(), ComposeRuntime(stack).environment()
+    assert NATIVE[f"program:{part}"]["stopwaitsecs"] % {"ENV_STOP_GRACE_S": native["STOP_GRACE_S"]} == str(grace_s)
+    assert compose["STOP_GRACE_PERIOD"] == f"{grace_s}s"
+    assert COMPOSE[part]["stop_grace_period"] == f"${{STOP_GRACE_PERIOD:-{STOP_GRACE_S}s}}"
+
+
+@pytest.mark.parametrize("part", SERVICES)
+def test_the_usual_stop_fits_the_usual_deadline(part: str) -> None:
+    [deadline] = [setting["default"] for setting in printed(part) if setting["name"] == "DRAIN_DEADLINE"]
+    assert Settings(ROOT, environment={"DRAIN_DEADLINE": deadline}).stop_grace_s == STOP_GRACE_S
 
 
 def copied(dockerfile: str) -> list[tuple[str, str]]:

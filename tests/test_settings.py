@@ -41,6 +41,8 @@ def up(run_dir: Path, *wrapper: str, **settings: str) -> "subprocess.CompletedPr
         ("TRAFFIC_RATE", "-1", "from 0.001 to 1000000"),
         ("LLM_MODE", "gpt", "offline, openai"),
         ("TOPIC_PARTITIONS", "0", "1..=1000"),
+        ("DRAIN_DEADLINE", "soon", "up to 1h is allowed, such as 7s or 2m"),
+        ("DRAIN_DEADLINE", "2h", "up to 1h is allowed, such as 7s or 2m"),
     ],
 )
 def test_a_setting_that_cannot_be_used_starts_nothing(name: str, value: str, allowed: str, tmp_path: Path) -> None:
