@@ -1,5 +1,6 @@
 //! Outcomes in, one document each out, and the metrics in step.
 
+use contracts::message::Cost;
 use messaging::handler::BatchHandler;
 use messaging::input::{Input as _, Outcome, Received};
 use messaging::producer::Producer;
@@ -62,8 +63,19 @@ impl BatchHandler for Recorder {
         for (result, is_ours) in results.iter().zip(is_ours) {
             let kind = if is_ours { "stored" } else { "repeated" };
             counter!("outcomes_total", "kind" => kind).increment(1);
+            if let Some(spent) = result.facts.spent.as_ref().filter(|_| is_ours) {
+                count_spent(&spent.cost);
+            }
             debug!(trace_id = %result.trace_id, message_id = %result.id, verdict = ?result.facts.verdict, kind, "outcome");
         }
         Ok(())
     }
+}
+
+/// Without the models: a label must not have as many values as somebody pleases.
+fn count_spent(cost: &Cost) {
+    counter!("spent_calls_total").increment(cost.calls.into());
+    counter!("spent_tokens_total", "kind" => "input").increment(cost.input_tokens);
+    counter!("spent_tokens_total", "kind" => "output").increment(cost.output_tokens);
+    counter!("spent_nanodollars_total").increment(cost.nanodollars);
 }

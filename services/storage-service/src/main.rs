@@ -8,6 +8,7 @@ mod handler;
 mod histogram;
 mod metrics_document;
 mod outcome;
+mod spending;
 mod store;
 mod tally;
 mod web;

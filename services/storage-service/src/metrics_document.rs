@@ -81,6 +81,37 @@ impl MetricsDocument {
     /// # Errors
     /// Never in practice: everything is plain data.
     pub fn advance(&self, batch: &[ResultDocument], is_ours: &[bool]) -> anyhow::Result<Option<Advance>> {
+        let (tally, watermarks) = self.uncounted(batch, is_ours);
+        if watermarks.is_empty() {
+            return Ok(None);
+        }
+        let spent = self.tally.spent.change(&tally.spent, "spent.")?;
+        let mut guard = doc! { "_id": Self::ID, "epoch": &self.epoch };
+        if spent.changes_models() {
+            // What is told apart depends on all the models there are.
+            guard.extend(self.unchanged());
+        }
+        guard.extend(spent.known);
+        let mut set = doc! { "updated_at": DateTime::now() };
+        for (partition, watermark) in watermarks {
+            let path = format!("offsets.{partition}");
+            guard.insert(&path, self.counted(&partition).map_or(Bson::Null, Bson::from));
+            set.insert(path, watermark);
+        }
+        set.extend(spent.names);
+        let mut increments = tally.increments()?;
+        increments.extend(spent.increments);
+        let operators = [("$set", set), ("$inc", increments), ("$unset", spent.removed)];
+        let update = operators
+            .into_iter()
+            .filter(|(_, fields)| !fields.is_empty())
+            .map(|(operator, fields)| (operator.to_owned(), fields.into()))
+            .collect();
+        Ok(Some(Advance { guard, update }))
+    }
+
+    /// What of a batch is left to count, and how far that reaches in each partition.
+    fn uncounted(&self, batch: &[ResultDocument], is_ours: &[bool]) -> (Tally, HashMap<String, i64>) {
         let mut tally = Tally::default();
         let mut watermarks: HashMap<String, i64> = HashMap::new();
         for (result, &is_ours) in batch.iter().zip(is_ours) {
@@ -95,22 +126,12 @@ impl MetricsDocument {
                 tally.add(&result.facts);
             }
         }
-        if watermarks.is_empty() {
-            return Ok(None);
-        }
-        let mut guard = doc! { "_id": Self::ID, "epoch": &self.epoch };
-        let mut set = doc! { "updated_at": DateTime::now() };
-        for (partition, watermark) in watermarks {
-            let path = format!("offsets.{partition}");
-            guard.insert(&path, self.counted(&partition).map_or(Bson::Null, Bson::from));
-            set.insert(path, watermark);
-        }
-        let mut update = doc! { "$set": set };
-        let increments = tally.increments()?;
-        if !increments.is_empty() {
-            update.insert("$inc", increments);
-        }
-        Ok(Some(Advance { guard, update }))
+        (tally, watermarks)
+    }
+
+    /// Matches the document only while nothing was counted since.
+    pub fn unchanged(&self) -> Document {
+        doc! { "_id": Self::ID, "epoch": &self.epoch, "updated_at": self.updated_at, "decided": self.tally.decided }
     }
 
     /// Adds one result that is read because the document was lost, and with it the watermarks:
@@ -144,144 +165,4 @@ fn partition_key(origin: &Origin) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use messaging::input::{Outcome, Received};
-    use mongodb::bson::{deserialize_from_document, serialize_to_document};
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    /// The records of one partition: requests that repeat, with scores and attempts.
-    fn log(requests: &[u8]) -> Vec<ResultDocument> {
-        let records = requests.iter().enumerate().map(|(offset, request)| {
-            let message = json!({
-                "message_id": format!("m{request}"), "trace_id": "t", "question_id": "q", "title": "", "content": "",
-                "llm_answer": "", "best_answer": "", "score": f64::from(*request) / 255.0, "accepted": request % 2 == 0,
-                "source": "llm", "attempts": offset % 3 + 1, "decided_at": "2026-01-01T00:00:01Z",
-                "asked_at": "2026-01-01T00:00:00Z", "confidence": if request % 3 == 0 { "unsure" } else { "sure" },
-            });
-            let origin = Origin {
-                topic: "validated_responses".into(),
-                partition: 0,
-                offset: offset as i64,
-            };
-            let input = Outcome::Validated(Box::new(serde_json::from_value(message).unwrap()));
-            ResultDocument::new(Received { input, origin }, "epoch")
-        });
-        records.collect()
-    }
-
-    /// MongoDB, as far as counting needs it: inserts by `_id`, and one guarded update.
-    struct Model {
-        results: BTreeMap<String, (Facts, StoredOrigin)>,
-        metrics: MetricsDocument,
-    }
-
-    impl Model {
-        fn insert(&mut self, batch: &[ResultDocument]) -> Vec<bool> {
-            let insert = |result: &ResultDocument| {
-                let first = (result.facts.clone(), result.origin.clone());
-                self.results.entry(result.id.to_string()).or_insert(first).1 == result.origin
-            };
-            batch.iter().map(insert).collect()
-        }
-
-        fn update(&mut self, advance: &Advance) -> bool {
-            let stored = serialize_to_document(&self.metrics).unwrap();
-            let at = |path: &str| {
-                path.split('.').try_fold(Bson::from(stored.clone()), |value, key| {
-                    value.as_document()?.get(key).cloned()
-                })
-            };
-            if !advance
-                .guard
-                .iter()
-                .all(|(path, wanted)| at(path).unwrap_or(Bson::Null) == *wanted)
-            {
-                return false;
-            }
-            let mut updated = stored.clone();
-            for (operator, fields) in &advance.update {
-                for (path, operand) in fields.as_document().unwrap() {
-                    let (parents, leaf) = path
-                        .rsplit_once('.')
-                        .map_or((vec![], path.as_str()), |(p, leaf)| (p.split('.').collect(), leaf));
-                    let parent = parents
-                        .into_iter()
-                        .fold(&mut updated, |document, key| document.get_document_mut(key).unwrap());
-                    let before = parent.get_i64(leaf).unwrap_or(0);
-                    let value = if operator == "$inc" {
-                        (before + operand.as_i64().unwrap()).into()
-                    } else {
-                        operand.clone()
-                    };
-                    parent.insert(leaf, value);
-                }
-            }
-            self.metrics = deserialize_from_document(updated).unwrap();
-            true
-        }
-    }
-
-    #[test]
-    fn a_document_of_0_1_0_counts_on_and_gains_what_is_new() {
-        let mut old = serialize_to_document(&MetricsDocument::empty("epoch", BTreeMap::new())).unwrap();
-        old.remove("unsure");
-        let metrics = deserialize_from_document(old).unwrap();
-        let mut model = Model {
-            results: BTreeMap::new(),
-            metrics,
-        };
-        let log = log(&[0, 1]);
-        let advance = model.metrics.advance(&log, &[true, true]).unwrap().unwrap();
-        assert!(model.update(&advance));
-        assert_eq!((model.metrics.tally.decided, model.metrics.tally.unsure), (2, 1));
-    }
-
-    proptest! {
-        /// Consumers crash between inserting and counting, records are read again, and a
-        /// consumer that lost its partition goes on with what it had read of the metrics.
-        #[test]
-        fn every_outcome_is_counted_exactly_once_whatever_is_repeated(
-            requests in prop::collection::vec(0_u8..12, 1..40),
-            steps in prop::collection::vec((0_usize..40, 1_usize..8, any::<bool>(), any::<bool>()), 0..30),
-        ) {
-            let log = log(&requests);
-            let mut model = Model { results: BTreeMap::new(), metrics: MetricsDocument::empty("epoch", BTreeMap::new()) };
-            let mut stale = model.metrics.clone();
-            let mut inserted = 0;
-            let everything = [(0, log.len(), false, false)];
-            for (start, length, crashes, is_stale) in steps.into_iter().chain(everything) {
-                // A consumer never skips: it begins at or before what was handled so far.
-                let start = start.min(model.metrics.offsets.values().max().map_or(0, |&last| last as usize + 1)).min(inserted);
-                let batch = &log[start..(start + length).min(log.len())];
-                let is_ours = model.insert(batch);
-                inserted = inserted.max(start + batch.len());
-                if crashes {
-                    continue;
-                }
-                let mut known = if is_stale { stale.clone() } else { model.metrics.clone() };
-                stale = model.metrics.clone();
-                while let Some(advance) = known.advance(batch, &is_ours).unwrap() {
-                    if model.update(&advance) {
-                        break;
-                    }
-                    known = model.metrics.clone();
-                }
-            }
-            let mut expected = Tally::default();
-            model.results.values().for_each(|(facts, _)| expected.add(facts));
-            prop_assert_eq!(&model.metrics.tally, &expected);
-
-            let mut recovered = MetricsDocument::lost();
-            model.results.values().for_each(|(facts, origin)| recovered.recover(facts, origin, DateTime::now()));
-            prop_assert_eq!(&recovered.tally, &expected);
-            prop_assert!(recovered.offsets.values().max() <= model.metrics.offsets.values().max());
-
-            let mut recounted = MetricsDocument::empty("epoch", model.metrics.offsets.clone());
-            model.results.values().for_each(|(facts, origin)| recounted.recount(facts, origin));
-            prop_assert_eq!(recounted.tally, expected);
-        }
-    }
-}
+mod tests;

@@ -41,7 +41,9 @@ pub struct ResultDocument {
     pub threshold: Option<Score>,
     pub scorer: Option<String>,
     pub signals: Option<BTreeMap<String, f64>>,
-    pub spent: Option<Spent>,
+    /// Left out where there is none: few models think aloud.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<String>,
     pub error: Option<ErrorDetail>,
     /// Beside an error: the best attempt before it.
     pub previous: Option<PreviousAttempt>,
@@ -60,6 +62,8 @@ pub struct Facts {
     /// From when the question was meant to be asked to the verdict.
     pub latency_ms: Option<i64>,
     pub usage: Option<Usage>,
+    /// All that the request has cost; an answer of another request has cost nothing more.
+    pub spent: Option<Spent>,
 }
 
 /// What the model's failure was.
@@ -101,6 +105,7 @@ impl ResultDocument {
             attempts: message.attempts,
             latency_ms: latency_ms(asked_at, message.decided_at),
             usage: message.answer.usage,
+            spent: message.spent,
         };
         Self {
             accepted: message.accepted,
@@ -118,7 +123,7 @@ impl ResultDocument {
             threshold: message.threshold,
             scorer: message.scorer,
             signals: message.signals,
-            spent: message.spent,
+            thinking: message.answer.thinking,
             ..Self::without_texts(message.identity, facts, message.decided_at, origin)
         }
     }
@@ -132,6 +137,7 @@ impl ResultDocument {
             attempts: message.attempts,
             latency_ms: latency_ms(message.identity.asked_at, message.produced_at),
             usage: None,
+            spent: message.spent,
         };
         Self {
             history: message.previous.iter().map(in_history).collect(),
@@ -139,13 +145,14 @@ impl ResultDocument {
             content: message.content,
             best_answer: message.best_answer,
             other_answers: message.other_answers.unwrap_or_default(),
+            model: message.model,
             calls: message.calls,
+            settings: message.settings,
             error: Some(ErrorDetail {
                 kind: message.error_type,
                 detail: message.error_detail,
             }),
             previous: message.previous,
-            spent: message.spent,
             ..Self::without_texts(message.identity, facts, message.produced_at, origin)
         }
     }
@@ -177,7 +184,7 @@ impl ResultDocument {
             threshold: None,
             scorer: None,
             signals: None,
-            spent: None,
+            thinking: None,
             error: None,
             previous: None,
             retry_of: identity.retry_of,
@@ -243,17 +250,25 @@ mod tests {
                 );
             }
             assert_eq!(document.get_array("other_answers").unwrap().len(), 2);
+            assert!(document.get_str("model").is_ok() && document.get_str("settings").is_ok());
+            let spent = document.get_document("spent").unwrap();
+            assert_eq!(spent.get_i64("nanodollars").unwrap(), 420_000);
+            assert!(spent.get_bool("estimated").unwrap());
+            let large = spent.get_array("by_model").unwrap()[1].as_document().unwrap();
             assert_eq!(
-                document.get_document("spent").unwrap().get_i64("nanodollars").unwrap(),
-                420_000
+                (large.get_str("model").unwrap(), large.get_i64("calls").unwrap()),
+                ("large", 1)
             );
+            let counted: Facts = deserialize_from_document(document.clone()).unwrap();
+            assert_eq!(counted.spent.unwrap().by_model.len(), 2);
         }
         assert_eq!(
             verdict.get_document("signals").unwrap().get_f64("cosine").unwrap(),
             0.64
         );
         assert_eq!(verdict.get_str("confidence").unwrap(), "unsure");
-        assert!(verdict.get_str("settings").is_ok() && verdict.get_str("scorer").is_ok());
+        assert!(verdict.get_str("scorer").is_ok() && verdict.get_str("thinking").is_ok());
+        assert!(!error.contains_key("thinking"));
         for document in [verdict, error] {
             let line = document.get_array("history").unwrap()[0].as_document().unwrap();
             assert!(line.get_str("scorer").is_ok());
@@ -264,6 +279,6 @@ mod tests {
     fn what_0_1_0_stored_is_counted() {
         let stored = doc! { "verdict": "accepted", "source": "llm", "score": 0.7, "attempts": 1_i64, "latency_ms": 5_i64, "usage": null };
         let facts: Facts = deserialize_from_document(stored).unwrap();
-        assert_eq!(facts.confidence, None);
+        assert_eq!((facts.confidence, facts.spent), (None, None));
     }
 }

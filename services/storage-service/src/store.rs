@@ -158,13 +158,7 @@ impl Store {
                     .await
             }
             Some(old) => {
-                let unchanged = doc! {
-                    "_id": MetricsDocument::ID,
-                    "epoch": &old.epoch,
-                    "updated_at": old.updated_at,
-                    "decided": old.tally.decided,
-                };
-                let replace = || self.metrics.replace_one(unchanged.clone(), &counted);
+                let replace = || self.metrics.replace_one(old.unchanged(), &counted);
                 self.mongo.until_ok(replace).await.matched_count == 1
             }
         };
@@ -181,6 +175,7 @@ impl Store {
             "attempts",
             "latency_ms",
             "usage",
+            "spent",
             "origin",
             "stored_at",
         ];

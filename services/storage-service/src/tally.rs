@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::histogram::{Histogram, latency_bucket, score_bucket};
 use crate::outcome::Facts;
+use crate::spending::Spending;
 
 /// Whole numbers only, so that adding in any order gives the same sum.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub struct Tally {
     pub latency_ms: Histogram,
     /// Tokens of the kept attempts.
     pub tokens: Tokens,
+    /// What all attempts have cost; documents of 0.1.0 do not have it.
+    #[serde(default)]
+    pub spent: Spending,
 }
 
 /// Tokens sent to the model and received from it.
@@ -67,27 +71,32 @@ impl Tally {
             self.tokens.input += i64::from(usage.input_tokens);
             self.tokens.output += i64::from(usage.output_tokens);
         }
+        if let Some(spent) = &facts.spent {
+            self.spent.add(&spent.into());
+        }
     }
 
-    /// The operand of a `$inc` that adds this tally to the stored one.
+    /// The operand of a `$inc` that adds this tally to the stored one, but for what was spent.
     ///
     /// # Errors
     /// Never in practice: the tally is plain data.
     pub fn increments(&self) -> anyhow::Result<Document> {
         let mut increments = Document::new();
-        flatten("", &serialize_to_document(self)?, &mut increments);
+        let mut counts = serialize_to_document(self)?;
+        counts.remove("spent");
+        flatten("", &counts, &mut increments);
         Ok(increments)
     }
 }
 
-/// Nested counts as dotted paths, leaving out what adds nothing.
-fn flatten(prefix: &str, nested: &Document, into: &mut Document) {
+/// Nested values by dotted path, leaving out what adds nothing.
+pub fn flatten(prefix: &str, nested: &Document, into: &mut Document) {
     for (key, value) in nested {
         match value {
             Bson::Document(inner) => flatten(&format!("{prefix}{key}."), inner, into),
             Bson::Int64(0) => {}
-            count => {
-                into.insert(format!("{prefix}{key}"), count.clone());
+            value => {
+                into.insert(format!("{prefix}{key}"), value.clone());
             }
         }
     }

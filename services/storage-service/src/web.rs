@@ -8,6 +8,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use crate::metrics_document::MetricsDocument;
+use crate::spending::{Amounts, Spending};
 use crate::store::Store;
 
 const PAGE: &str = include_str!("page.html");
@@ -41,6 +42,82 @@ fn with_derived(document: &MetricsDocument) -> anyhow::Result<Value> {
     for (name, quantile) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
         value["latency_ms"][name] = json!(latency.latency_quantile(quantile));
     }
+    value["spent"] = spent(&document.tally.spent);
     value["updated_at"] = json!(document.updated_at.try_to_rfc3339_string()?);
     Ok(value)
+}
+
+/// As messages show it, with dollars; the models as a list, the dearest first.
+fn spent(spent: &Spending) -> Value {
+    let mut models: Vec<_> = spent.by_model.values().collect();
+    models.sort_by_key(|model| (-model.amounts.nanodollars, &model.name));
+    let named = |(name, amounts): (&str, &Amounts)| {
+        let mut value = with_dollars(amounts);
+        value["model"] = json!(name);
+        value
+    };
+    let by_model = models.iter().map(|model| named((&model.name, &model.amounts)));
+    let mut value = with_dollars(&spent.amounts);
+    value["estimated"] = json!(spent.estimated);
+    value["by_model"] = by_model.collect();
+    value["other"] = with_dollars(&spent.other);
+    value
+}
+
+fn with_dollars(amounts: &Amounts) -> Value {
+    json!({
+        "calls": amounts.calls,
+        "input_tokens": amounts.input_tokens,
+        "output_tokens": amounts.output_tokens,
+        "nanodollars": amounts.nanodollars,
+        "dollars": dollars(amounts.nanodollars),
+    })
+}
+
+/// Exact, with cents at least: a number of JSON would be neither.
+fn dollars(nanodollars: i64) -> String {
+    const DOLLAR: i64 = 1_000_000_000;
+    let decimals = format!("{:09}", nanodollars % DOLLAR);
+    format!("{}.{:0<2}", nanodollars / DOLLAR, decimals.trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_are_exact() {
+        let shown = [0, 1, 420_000, 500_000_000, 12_345_678_900, i64::MAX].map(dollars);
+        let exact = [
+            "0.00",
+            "0.000000001",
+            "0.00042",
+            "0.50",
+            "12.3456789",
+            "9223372036.854775807",
+        ];
+        assert_eq!(shown, exact);
+    }
+
+    #[test]
+    fn the_cost_is_shown_by_model_and_the_dearest_comes_first() {
+        let spent = json!({
+            "calls": 3, "input_tokens": 82, "output_tokens": 24, "nanodollars": 420_000, "estimated": true, "by_model": [
+                { "model": "small", "calls": 2, "input_tokens": 51, "output_tokens": 15, "nanodollars": 20_000 },
+                { "model": "large", "calls": 1, "input_tokens": 31, "output_tokens": 9, "nanodollars": 400_000 },
+            ],
+        });
+        let spent: contracts::message::Spent = serde_json::from_value(spent).unwrap();
+        let mut document = MetricsDocument::empty("epoch", [].into());
+        document.tally.spent.add(&(&spent).into());
+        let shown = &with_derived(&document).unwrap()["spent"];
+        assert_eq!((&shown["dollars"], &shown["calls"]), (&json!("0.00042"), &json!(3)));
+        assert_eq!((&shown["estimated"], &shown["other"]["calls"]), (&json!(1), &json!(0)));
+        let models = ["large", "small"].map(|name| json!(name));
+        assert_eq!(
+            [&shown["by_model"][0]["model"], &shown["by_model"][1]["model"]],
+            [&models[0], &models[1]]
+        );
+        assert_eq!(shown["by_model"][0]["dollars"], "0.0004");
+    }
 }
