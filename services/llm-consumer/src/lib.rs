@@ -11,12 +11,18 @@
 //! | [`model`] | what a language model is, and how it fails |
 //! | [`offline`] | a simulated model that needs no network |
 //! | [`openai`] | any server that speaks OpenAI's chat completions |
+//! | [`budget`] | what calls may cost, over all replicas |
+//! | [`money`] | US dollars as whole numbers |
+//! | [`prices`] | what models cost |
 
+pub mod budget;
 pub mod caller;
 pub mod config;
 pub mod gate;
 pub mod handler;
 pub mod model;
+pub mod money;
 pub mod offline;
 pub mod openai;
+pub mod prices;
 pub mod prompt;
