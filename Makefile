@@ -8,7 +8,8 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic import \
-	metrics-rebuild explain label calibrate apply-calibration test test-unit test-e2e test-compose lint contracts lock fit bench bench-against bench-compare
+	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate \
+	test test-unit test-e2e test-compose lint contracts lock fit bench bench-against bench-compare
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
 test test-unit bench bench-against: export RUNTIME = native
@@ -62,9 +63,18 @@ calibrate: commands ## Say how far the score is right, from labels: TARGET_PRECI
 apply-calibration: commands ## Let the job score by the newest calibration; RESET=1: by the shipped model
 	@$(STACK) apply-calibration $(call given,RESET)
 
+budget: commands ## Show what the model has cost and who holds how much: RELEASE=replica or all, of what was killed
+	@$(STACK) budget $(call given,RELEASE)
+
+budget-reset: commands ## Begin a new budget at zero
+	@$(STACK) budget-reset
+
+estimate: commands ## Say what questions will cost, and why: TOTAL=1000 MODEL=gpt-4o-mini
+	@$(STACK) estimate $(call given,TOTAL MODEL)
+
 # What the command line of make says, as NAME=value and to the letter, whatever quotes and dollars are in it.
 given = $(foreach name,$(1),$(if $(filter command override,$(origin $(name))),$(name)="$$$(name)"))
-$(foreach name,ANSWER REFERENCE QUESTION_TEXT QUESTION LABELS,\
+$(foreach name,ANSWER REFERENCE QUESTION_TEXT QUESTION LABELS RELEASE MODEL,\
 	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
 
 down: commands ## Stop everything; the data stays

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Column, Table
 
-from stack import judging
+from stack import budget, estimate, judging
 from stack.model import complaints
 from stack.outcomes import Summary
 from stack.runtime import NOTHING_RUNS, Runtime, choose_runtime, in_order, need_running, run_once
@@ -110,6 +110,9 @@ COMMANDS: dict[str, Callable[[Runtime, Settings, argparse.Namespace], None]] = {
     "label": judging.label,
     "calibrate": judging.calibrate,
     "apply-calibration": judging.apply_calibration,
+    "budget": budget.budget,
+    "budget-reset": budget.budget_reset,
+    "estimate": estimate.estimate,
 }
 
 
@@ -121,7 +124,7 @@ def main() -> None:
     parsers["logs"].add_argument("part", nargs="?")
     parsers["logs"].add_argument("--follow", action="store_true")
     parsers["import"].add_argument("file")
-    for name, allowed in judging.OPTIONS.items():
+    for name, allowed in (judging.OPTIONS | budget.OPTIONS | estimate.OPTIONS).items():
         parsers[name].add_argument("options", nargs="*", metavar="NAME=value", help=", ".join(allowed))
     arguments = parser.parse_args()
     try:

@@ -2,10 +2,10 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +15,7 @@ from calibration.sitting import sit
 from calibration.store import Store
 from flink_job.config import Config, InvalidSettingError
 from stack.explanation import show
+from stack.options import bounded, options
 from stack.runtime import NOTHING_RUNS, Runtime, need_running, run_once
 from stack.settings import SettingError, Settings, StackError
 
@@ -27,12 +28,11 @@ OPTIONS = {
 """What each of the commands can be told, as NAME=value."""
 
 console = Console(highlight=False)
-Value = TypeVar("Value")
 
 
 def explain(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
     """Show why an answer has its score."""
-    given = _options(arguments)
+    given = options(arguments, OPTIONS[arguments.command])
     if "QUESTION" in given:
         if len(given) > 1:
             raise SettingError("QUESTION=… stands alone: its question, reference and answer are stored")
@@ -49,10 +49,10 @@ def explain(runtime: Runtime, settings: Settings, arguments: argparse.Namespace)
 
 def label(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
     """Say of one answer after the other whether a person would accept it."""
-    given = _options(arguments)
+    given = options(arguments, OPTIONS[arguments.command])
     chosen = _choice(given.get("FROM", "random"))
-    count = _number("COUNT", given.get("COUNT", "100"), int, 1, 100_000)
-    seed = _number("SEED", given.get("SEED", "1"), int, 0, 2**63)
+    count = bounded("COUNT", given.get("COUNT", "100"), int, 1, 100_000)
+    seed = bounded("SEED", given.get("SEED", "1"), int, 0, 2**63)
     if not runtime.is_up():
         raise StackError(NOTHING_RUNS)
     with _store(settings) as store:
@@ -67,8 +67,8 @@ def label(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -
 
 def calibrate(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
     """Work out from labels how far the score is right, and from where on enough answers are."""
-    given = _options(arguments)
-    target = _number("TARGET_PRECISION", given.get("TARGET_PRECISION", "0.9"), float, 0.01, 0.999)
+    given = options(arguments, OPTIONS[arguments.command])
+    target = bounded("TARGET_PRECISION", given.get("TARGET_PRECISION", "0.9"), float, 0.01, 0.999)
     file = _read(Path(given["LABELS"])) if "LABELS" in given else None
     if file is not None and not runtime.is_up():
         raise StackError(f"A file of labels needs the stack too, whose scorer scores its answers. {NOTHING_RUNS}")
@@ -93,7 +93,7 @@ def calibrate(runtime: Runtime, settings: Settings, arguments: argparse.Namespac
 
 def apply_calibration(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
     """Let the job score by the newest calibration, or with RESET=1 by the shipped model."""
-    resets = _options(arguments).get("RESET", "0") not in ("", "0")
+    resets = options(arguments, OPTIONS[arguments.command]).get("RESET", "0") not in ("", "0")
     need_running(runtime)
     with _store(settings) as store:
         calibration = None if resets else store.newest_calibration()
@@ -163,30 +163,12 @@ def _print_rows(rows: list[tuple[str, str]]) -> None:
     console.print(table)
 
 
-def _options(arguments: argparse.Namespace) -> Mapping[str, str]:
-    allowed = OPTIONS[arguments.command]
-    given = dict(option.partition("=")[::2] for option in arguments.options)
-    if unknown := [name for name in given if name not in allowed]:
-        raise SettingError(f"{unknown[0]} is unknown; allowed are {', '.join(allowed)}")
-    return given
-
-
 def _choice(value: str) -> Chosen:
     if value == "random":
         return "random"
     if value == "unsure":
         return "unsure"
     raise SettingError(f"FROM={value} is unknown; allowed are random and unsure")
-
-
-def _number(name: str, text: str, kind: Callable[[str], Value], low: float, high: float) -> Value:
-    try:
-        number = kind(text)
-    except ValueError:
-        number = None
-    if number is None or not low <= float(str(number)) <= high:
-        raise SettingError(f"{name}={text} cannot be used; allowed is a number from {low} to {high}")
-    return number
 
 
 def _read(file: Path) -> bytes:
