@@ -13,6 +13,7 @@
 //! | [`producer`] | writing records |
 //! | [`dead_letter`] | records that can never be handled |
 //! | [`batcher`] | many look-ups in one round trip |
+//! | [`gatherer`] | what is asked for one by one, done together |
 //! | [`topic_id`] | tells a topic from a later one of the same name |
 //! | [`mongo`] | MongoDB settings and a connection that waits |
 //! | [`model_settings`] | by which settings the model answers now, in MongoDB |
@@ -27,6 +28,7 @@ pub mod batcher;
 pub mod client;
 pub mod dead_letter;
 pub mod follower;
+pub mod gatherer;
 pub mod handler;
 pub mod http;
 pub mod input;
