@@ -10,7 +10,6 @@ use crate::prices::Prices;
 const OVERHEAD_TOKENS: u64 = 100;
 
 /// The price list, and the budget if there is one.
-#[derive(Default)]
 pub struct Billing {
     prices: Prices,
     budget: Option<Arc<Budget>>,

@@ -86,7 +86,7 @@ impl<S: Store> Budget<S> {
     /// Books what was spent, and gives back what is left, but for what calls under way still hold.
     ///
     /// It waits for MongoDB however long that takes: give it a deadline.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.booking.abort();
         self.shared.book(true).await;
     }

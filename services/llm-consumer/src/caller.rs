@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_retry::strategy::{ExponentialBackoff, jitter};
 use tracing::warn;
 
+use crate::answers::Answered;
 use crate::billing::Billing;
 use crate::gate::{Gate, Next};
 use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError};
@@ -112,6 +113,36 @@ pub struct Outcome {
     pub bill: Bill,
     /// How long the model took, over all calls; the pauses between them do not count.
     pub latency: Duration,
+}
+
+impl Outcome {
+    /// The outcome of an attempt that was answered before.
+    pub(crate) fn kept(answered: &Answered, prompt: Prompt) -> Self {
+        Self {
+            result: Ok(answered.completion.clone()),
+            prompt,
+            bill: Bill {
+                cost: answered.cost,
+                estimated: answered.completion.tokens.estimated,
+            },
+            latency: Duration::from_millis(answered.latency_ms.into()),
+        }
+    }
+
+    /// What of it is to be kept: an answer.
+    pub(crate) fn answered(&self) -> Option<Answered> {
+        self.result.as_ref().ok().map(|completion| Answered {
+            completion: completion.clone(),
+            calls: self.bill.cost.calls,
+            latency_ms: self.latency_ms(),
+            cost: self.bill.cost,
+        })
+    }
+
+    /// How long the model took, in whole milliseconds.
+    pub(crate) fn latency_ms(&self) -> u32 {
+        u32::try_from(self.latency.as_millis()).unwrap_or(u32::MAX)
+    }
 }
 
 /// What the calls of an attempt cost.

@@ -1,5 +1,6 @@
 //! Every setting of the service; nothing else reads the environment.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use messaging::process::{ProcessConfig, Settings};
 use crate::budget;
 use crate::caller::Limits;
 use crate::gate::GateLimits;
-use crate::money::Dollars;
+use crate::money::parse_dollars;
 use crate::prices::Prices;
 use crate::prompt::{Templates, hash};
 
@@ -66,8 +67,8 @@ pub struct Config {
     pub llm_outage_deadline: Option<Duration>,
     /// The most that calls may cost, of all copies together and until `make budget-reset`, in US dollars; as much as they
     /// do without.
-    #[arg(long, env)]
-    pub llm_budget_usd: Option<Dollars>,
+    #[arg(long, env, value_parser = parse_dollars)]
+    pub llm_budget_usd: Option<u64>,
     /// The same in tokens, sent and received.
     #[arg(long, env, value_parser = value_parser!(u64).range(1..=MAX_WHOLE))]
     pub llm_budget_tokens: Option<u64>,
@@ -105,6 +106,17 @@ pub enum Mode {
     Record,
     /// Such a file: no network, no cost, the same answers.
     Replay,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Offline => "offline",
+            Self::Openai => "openai",
+            Self::Record => "record",
+            Self::Replay => "replay",
+        })
+    }
 }
 
 impl Config {
@@ -153,7 +165,7 @@ impl Config {
     #[must_use]
     pub fn budget(&self) -> Option<budget::Limits> {
         let limits = budget::Limits {
-            nanodollars: self.llm_budget_usd.map(Dollars::nanodollars),
+            nanodollars: self.llm_budget_usd,
             tokens: self.llm_budget_tokens,
         };
         (limits.nanodollars.is_some() || limits.tokens.is_some()).then_some(limits)

@@ -11,7 +11,7 @@ use messaging::producer::Outgoing;
 use metrics::{counter, histogram};
 use tracing::{debug, warn};
 
-use crate::answers::{AnswerKey, Answered, Answers};
+use crate::answers::{AnswerKey, Answers};
 use crate::caller::{Attempt, Bill, Caller, Outcome};
 use crate::model::{Completion, Concern, ErrorKind, LanguageModel, ModelError};
 use crate::prompt::Templates;
@@ -73,11 +73,11 @@ impl<M: LanguageModel> LlmHandler<M> {
         let key = AnswerKey::new(&self.settings, &prompt, message_id, attempt.request.attempts);
         if let Some(kept) = lease.during(answers.find(&key)).await? {
             counter!("llm_answers_found_total").increment(1);
-            return Ok(kept.outcome(prompt));
+            return Ok(Outcome::kept(&kept, prompt));
         }
         drop(prompt);
         let outcome = self.caller.ask(attempt, lease).await?;
-        if let Some(answered) = Answered::of(&outcome) {
+        if let Some(answered) = outcome.answered() {
             answers.keep(&key, &answered).await;
         }
         Ok(outcome)

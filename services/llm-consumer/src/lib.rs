@@ -8,15 +8,21 @@
 //! | [`prompt`] | what the model is sent; never anything of the reference answer |
 //! | [`gate`] | when a call may begin: limits, and outages that all questions wait for |
 //! | [`caller`] | THE retry layer |
+//! | [`billing`] | what calls cost, and whether there is money for another |
+//! | [`prices`] | what models cost |
+//! | [`budget`] | what calls may cost, over all replicas |
+//! | [`money`] | US dollars as whole numbers |
+//! | [`answers`] | answers that were paid for, and are not paid for again |
+//! | [`cassette`] | recording a model's answers into a file, and answering from it |
 //! | [`model`] | what a language model is, and how it fails |
 //! | [`offline`] | a simulated model that needs no network |
 //! | [`openai`] | any server that speaks OpenAI's chat completions |
-//! | [`budget`] | what calls may cost, over all replicas |
-//! | [`money`] | US dollars as whole numbers |
-//! | [`prices`] | what models cost |
 
+pub mod answers;
+pub mod billing;
 pub mod budget;
 pub mod caller;
+pub mod cassette;
 pub mod config;
 pub mod gate;
 pub mod handler;

@@ -2,10 +2,15 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::routing::get;
 use axum::{Json, Router};
+use llm_consumer::answers::Answers;
+use llm_consumer::billing::Billing;
+use llm_consumer::budget::Budget;
 use llm_consumer::caller::Caller;
+use llm_consumer::cassette::{Player, Recorder};
 use llm_consumer::config::{Config, Mode};
 use llm_consumer::gate::Gate;
 use llm_consumer::handler::LlmHandler;
@@ -13,39 +18,111 @@ use llm_consumer::model::LanguageModel;
 use llm_consumer::offline::Offline;
 use llm_consumer::openai::OpenAi;
 use messaging::http::{self, Readiness};
+use messaging::model_settings::{self, ModelSettings};
+use messaging::mongo::Mongo;
 use messaging::process;
 use messaging::worker::Worker;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 const SERVICE: &str = "llm-consumer";
+/// How long a stop waits for MongoDB to take note of what was spent.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     process::run(SERVICE, run)
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let cassette = config.llm_cassette.clone().unwrap_or_default();
+    let settings = config.settings_hash();
     match config.llm_mode {
-        Mode::Offline => serve(Offline::new(&config.offline), &config, shutdown).await,
-        Mode::Openai => {
-            let model = OpenAi::new(&config.openai)?;
-            model.check().await;
-            serve(model, &config, shutdown).await
+        Mode::Offline => serve(Offline::new(&config.offline), settings, &config, shutdown).await,
+        Mode::Openai => serve(real(&config).await?, settings, &config, shutdown).await,
+        Mode::Record => {
+            let model = Recorder::open(real(&config).await?, &settings, &cassette).map_err(anyhow::Error::msg)?;
+            serve(model, settings, &config, shutdown).await
+        }
+        Mode::Replay => {
+            let model = Player::open(&cassette).map_err(anyhow::Error::msg)?;
+            let settings = model.settings().to_owned();
+            serve(model, settings, &config, shutdown).await
         }
     }
 }
 
-async fn serve<M: LanguageModel>(model: M, config: &Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn real(config: &Config) -> anyhow::Result<OpenAi> {
+    let model = OpenAi::new(&config.openai)?;
+    model.check().await;
+    Ok(model)
+}
+
+async fn serve<M: LanguageModel>(
+    model: M,
+    settings: String,
+    config: &Config,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let (readiness, gate) = (Readiness::default(), Arc::new(Gate::new(config.gate())));
     let shown = Arc::clone(&gate);
     let routes = Router::new().route("/api/model", get(async move || Json(shown.report())));
     http::serve(config.http_address, routes, readiness.clone(), shutdown.clone()).await?;
-    let settings = config.settings_hash();
     info!(model = model.name(1), settings, limits = ?config.gate(), "model");
-    let caller = Caller::new(model, config.limits(), gate);
-    let handler = LlmHandler::new(caller, config.prompt_dir.clone(), settings);
-    Worker::new(SERVICE, SERVICE, &config.kafka)?
+    let Some(mongo) = shutdown.run_until_cancelled(config.mongo.connect(SERVICE)).await else {
+        return Ok(());
+    };
+    let mongo = mongo?;
+    // Before the first question: what is answered from now on may be reused only under these settings.
+    let announced = announce(&mongo, config, &model, &settings);
+    if shutdown.run_until_cancelled(announced).await.is_none() {
+        return Ok(());
+    }
+    keep_alive(&mongo, &settings, &shutdown);
+    let costs = model.costs();
+    let budget = config.budget().filter(|_| costs);
+    let budget = budget.map(|limits| Arc::new(Budget::open(mongo.clone(), limits, &replica(config))));
+    let billing = Billing::new(config.prices().map_err(anyhow::Error::msg)?, budget.clone());
+    let answers = costs.then(|| Answers::open(mongo, config.llm_answers_retention, shutdown.clone()));
+    let caller = Caller::new(model, config.limits(), gate, billing);
+    let handler = LlmHandler::new(caller, config.prompt_dir.clone(), settings, answers);
+    let outcome = Worker::new(SERVICE, SERVICE, &config.kafka)?
         .reporting_to(readiness)
         .run_each(handler, config.window(), shutdown)
-        .await
+        .await;
+    if let Some(budget) = budget {
+        // What a MongoDB that is away is not told stays leased, and `make budget` shows it.
+        let _ = timeout(CLOSE_TIMEOUT, budget.close()).await;
+    }
+    outcome
+}
+
+/// Tells cache-service by which settings questions are answered from now on.
+async fn announce<M: LanguageModel>(mongo: &Mongo, config: &Config, model: &M, settings: &str) {
+    let ours = ModelSettings {
+        hash: settings.to_owned(),
+        mode: config.llm_mode.to_string(),
+        models: model.names(),
+        prompt_version: config.prompt_dir.version(),
+        since: 0,
+        seen: 0,
+    };
+    for other in model_settings::publish(mongo, &ours).await {
+        warn!(
+            settings = other.hash,
+            models = ?other.models,
+            "another copy of this service answers by other settings: what either answers is not reused by the other"
+        );
+    }
+}
+
+fn keep_alive(mongo: &Mongo, settings: &str, shutdown: &CancellationToken) {
+    let (mongo, settings, shutdown) = (mongo.clone(), settings.to_owned(), shutdown.clone());
+    tokio::spawn(async move { model_settings::keep_alive(&mongo, &settings, shutdown).await });
+}
+
+/// What people call this process.
+fn replica(config: &Config) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}:{}", host.trim(), config.http_address.port())
 }

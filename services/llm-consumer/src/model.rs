@@ -12,6 +12,11 @@ pub trait LanguageModel: Send + Sync + 'static {
     /// The model that is asked at an attempt (from 1), by the name that its server knows.
     fn name(&self, attempt: u32) -> &str;
 
+    /// All the models that may be asked, in the order of attempts.
+    fn names(&self) -> Vec<String> {
+        vec![self.name(1).to_owned()]
+    }
+
     /// Sends one request, without any retry.
     fn answer(&self, ask: &Ask<'_>) -> impl Future<Output = Result<Completion, ModelError>> + Send;
 
@@ -133,6 +138,8 @@ pub enum ErrorKind {
     EmptyAnswer,
     /// More text than a message carries.
     TooLarge,
+    /// The cassette that is replayed has no answer to this.
+    NotRecorded,
 }
 
 /// Whom a failure concerns.
@@ -164,6 +171,7 @@ impl ErrorKind {
             Self::InvalidResponse => "invalid_response",
             Self::EmptyAnswer => "empty_answer",
             Self::TooLarge => "answer_too_large",
+            Self::NotRecorded => "not_recorded",
         }
     }
 
@@ -179,6 +187,7 @@ impl ErrorKind {
             Self::Unauthorized => "the model's server refuses the key",
             Self::BudgetSpent => "the budget is spent",
             Self::Refused | Self::Filtered | Self::ContextTooLong => "the model's server refuses what it is asked",
+            Self::NotRecorded => "the cassette has no such answer",
             Self::InvalidResponse | Self::EmptyAnswer | Self::TooLarge => {
                 "the model's server answers with something else than an answer"
             }
@@ -193,13 +202,15 @@ impl ErrorKind {
                 Concern::Server
             }
             Self::Timeout | Self::Unavailable | Self::Refused | Self::InvalidResponse => Concern::Unclear,
-            Self::Filtered | Self::ContextTooLong | Self::EmptyAnswer | Self::TooLarge => Concern::Question,
+            Self::Filtered | Self::ContextTooLong | Self::EmptyAnswer | Self::TooLarge | Self::NotRecorded => {
+                Concern::Question
+            }
         }
     }
 
     /// Whether the server was sent something.
     #[must_use]
     pub fn was_sent(self) -> bool {
-        !matches!(self, Self::Unreachable | Self::BudgetSpent)
+        !matches!(self, Self::Unreachable | Self::BudgetSpent | Self::NotRecorded)
     }
 }

@@ -159,6 +159,10 @@ impl LanguageModel for OpenAi {
         &self.models[rung.min(self.models.len() - 1)]
     }
 
+    fn names(&self) -> Vec<String> {
+        self.models.clone()
+    }
+
     fn costs(&self) -> bool {
         true
     }

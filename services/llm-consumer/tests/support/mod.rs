@@ -15,12 +15,14 @@ use clap::Parser as _;
 use contracts::message::{Cost, ErrorMessage, Identity, LlmRequest, LlmResponse, PreviousAttempt, Question, Spent};
 use contracts::topic::Message;
 use jiff::Timestamp;
+use llm_consumer::billing::Billing;
 use llm_consumer::caller::{Caller, Limits};
 use llm_consumer::config::Config;
 use llm_consumer::gate::{Gate, GateLimits};
 use llm_consumer::handler::LlmHandler;
 use llm_consumer::model::LanguageModel;
 use llm_consumer::openai::OpenAi;
+use llm_consumer::prices::Prices;
 use messaging::handler::Handler as _;
 use messaging::lease::Lease;
 use messaging::producer::Outgoing;
@@ -83,8 +85,13 @@ pub fn handler<M: LanguageModel>(model: M) -> LlmHandler<M> {
 }
 
 pub fn limited<M: LanguageModel>(model: M, limits: Limits, gate: GateLimits) -> LlmHandler<M> {
-    let caller = Caller::new(model, limits, Arc::new(Gate::new(gate)));
-    LlmHandler::new(caller, "en".parse().unwrap(), "settings".into())
+    let caller = Caller::new(
+        model,
+        limits,
+        Arc::new(Gate::new(gate)),
+        Billing::new(Prices::load(None).unwrap(), None),
+    );
+    LlmHandler::new(caller, "en".parse().unwrap(), "settings".into(), None)
 }
 
 /// Asks one question while its lease lasts.
