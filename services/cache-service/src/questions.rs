@@ -63,7 +63,7 @@ impl Questions {
             match self.in_flight.join(&question.identity) {
                 Place::Lead => return self.lead(question).await,
                 Place::Follow(flight) => {
-                    if let Some((answer, source)) = self.from_twin(flight.landed().await, question).await {
+                    if let Some((answer, source)) = self.served_by(flight.landed().await, question).await {
                         return Known::Answer(answer, source);
                     }
                 }
@@ -74,7 +74,7 @@ impl Questions {
     }
 
     /// What a twin's flight brought that may serve `question`, too.
-    async fn from_twin(&self, landing: Landing, question: &QuestionMessage) -> Option<(Arc<Judged>, Source)> {
+    async fn served_by(&self, landing: Landing, question: &QuestionMessage) -> Option<(Arc<Judged>, Source)> {
         match landing {
             Landing::Decided(answer) => Some((self.answers.shared(&answer, question).await?, Source::Coalesced)),
             Landing::Found(answer, source) => Some((self.answers.reusable(&answer, question).await.ok()?, source)),
