@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic import \
-	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate \
+	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask \
 	test test-unit test-e2e test-compose lint contracts lock fit bench bench-against bench-compare
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
@@ -71,6 +71,9 @@ budget-reset: commands ## Begin a new budget at zero
 
 estimate: commands ## Say what questions will cost, and why: TOTAL=1000 MODEL=gpt-4o-mini
 	@$(STACK) estimate $(call given,TOTAL MODEL)
+
+reask: commands ## Ask again what ended in an error: ERRORS=timeout,refused RUN=name; without ERRORS: show them
+	@$(STACK) reask $(call given,ERRORS RUN)
 
 # What the command line of make says, as NAME=value and to the letter, whatever quotes and dollars are in it.
 given = $(foreach name,$(1),$(if $(filter command override,$(origin $(name))),$(name)="$$$(name)"))

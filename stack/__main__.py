@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Column, Table
 
-from stack import budget, estimate, judging
+from stack import budget, estimate, judging, reask
 from stack.model import complaints
 from stack.outcomes import Summary
 from stack.runtime import NOTHING_RUNS, Runtime, choose_runtime, in_order, need_running, run_once
@@ -113,6 +113,7 @@ COMMANDS: dict[str, Callable[[Runtime, Settings, argparse.Namespace], None]] = {
     "budget": budget.budget,
     "budget-reset": budget.budget_reset,
     "estimate": estimate.estimate,
+    "reask": reask.reask,
 }
 
 
@@ -124,7 +125,7 @@ def main() -> None:
     parsers["logs"].add_argument("part", nargs="?")
     parsers["logs"].add_argument("--follow", action="store_true")
     parsers["import"].add_argument("file")
-    for name, allowed in (judging.OPTIONS | budget.OPTIONS | estimate.OPTIONS).items():
+    for name, allowed in (judging.OPTIONS | budget.OPTIONS | estimate.OPTIONS | reask.OPTIONS).items():
         parsers[name].add_argument("options", nargs="*", metavar="NAME=value", help=", ".join(allowed))
     arguments = parser.parse_args()
     try:

@@ -72,6 +72,8 @@ pub struct ErrorDetail {
     #[serde(rename = "type")]
     pub kind: String,
     pub detail: String,
+    /// From when asking again is worth trying.
+    pub retry_at: DateTime,
 }
 
 /// Where the outcome was read, and in which epoch of the topics.
@@ -151,6 +153,7 @@ impl ResultDocument {
             error: Some(ErrorDetail {
                 kind: message.error_type,
                 detail: message.error_detail,
+                retry_at: date(message.retry_at),
             }),
             previous: message.previous,
             ..Self::without_texts(message.identity, facts, message.produced_at, origin)
@@ -243,6 +246,7 @@ mod tests {
                 "topic",
                 "title",
                 "best_answer",
+                "calls",
             ] {
                 assert!(
                     document.get(field).is_some_and(|value| value.as_null().is_none()),
@@ -269,6 +273,10 @@ mod tests {
         assert_eq!(verdict.get_str("confidence").unwrap(), "unsure");
         assert!(verdict.get_str("scorer").is_ok() && verdict.get_str("thinking").is_ok());
         assert!(!error.contains_key("thinking"));
+        let why = error.get_document("error").unwrap();
+        let retry_at = date("2026-03-01T12:01:00Z".parse().unwrap());
+        assert_eq!(why.get_datetime("retry_at").unwrap(), &retry_at);
+        assert_eq!(why.get_str("type").unwrap(), "rate_limited");
         for document in [verdict, error] {
             let line = document.get_array("history").unwrap()[0].as_document().unwrap();
             assert!(line.get_str("scorer").is_ok());
