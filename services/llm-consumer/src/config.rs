@@ -259,7 +259,7 @@ mod tests {
             ("offline-latency", "10years", "up to 1h"),
             ("openai-base-url", "nonsense", "http://"),
             ("llm-rpm", "0", "1.."),
-            ("llm-temperature", "0.2,3", "0 to 2"),
+            ("llm-temperature", "3", "0 to 2"),
             ("llm-extra-body", "[]", "JSON object"),
             ("llm-extra-body", r#"{"stream":true}"#, "stream is not allowed"),
             ("prompt-dir", "nowhere", "en, es"),

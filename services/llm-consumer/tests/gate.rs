@@ -173,7 +173,7 @@ async fn an_outage_of_any_kind_makes_no_question_an_error() {
 #[tokio::test(start_paused = true)]
 async fn a_question_that_is_refused_while_others_are_answered_ends_with_one_call() {
     let gate = gate(4);
-    let refused = ask(&gate, "refused", 4, || error(ErrorKind::Refused));
+    let refused = ask(&gate, "refused", 0, || error(ErrorKind::Refused));
     let others = join_all((0..5).map(|_| ask(&gate, "other", 4, || Ok(()))));
     assert_eq!(tokio::join!(refused, others).0, (false, 1));
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::{Ask, ErrorKind, LanguageModel, ModelError, Tokens};
+use crate::model::{Ask, Concern, ErrorKind, LanguageModel, ModelError, Tokens};
 use crate::offline::Reference;
 use crate::prompt::Prompt;
 
@@ -163,7 +163,7 @@ async fn a_prompt_that_was_not_recorded_is_named() {
     for unknown in [asked("m", "How?", 1), asked("m", "Why?", 2)] {
         let error = ask(&player, &unknown).await.unwrap_err();
         assert_eq!(error.kind.as_str(), "not_recorded");
-        assert!(!error.kind.is_passing());
+        assert_eq!(error.kind.concern(), Concern::Question);
         assert!(error.detail.contains(&prompt(&unknown.1).hash()), "{error}");
     }
 }
