@@ -18,11 +18,11 @@ use llm_consumer::model::LanguageModel;
 use llm_consumer::offline::Offline;
 use llm_consumer::openai::OpenAi;
 use messaging::http::{self, Readiness};
-use messaging::model_settings::{self, ModelSettings};
+use messaging::model_settings::{self, ModelSettings, NOTICED_WITHIN};
 use messaging::mongo::Mongo;
 use messaging::process;
 use messaging::worker::Worker;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -97,7 +97,7 @@ async fn serve<M: LanguageModel>(
     outcome
 }
 
-/// Tells cache-service by which settings questions are answered from now on.
+/// Tells cache-service by which settings questions are answered from now on, and lets it notice.
 async fn announce<M: LanguageModel>(mongo: &Mongo, config: &Config, model: &M, settings: &str) {
     let ours = ModelSettings {
         hash: settings.to_owned(),
@@ -107,12 +107,17 @@ async fn announce<M: LanguageModel>(mongo: &Mongo, config: &Config, model: &M, s
         since: 0,
         seen: 0,
     };
-    for other in model_settings::publish(mongo, &ours).await {
+    let before = model_settings::publish(mongo, &ours).await;
+    for other in before.others {
         warn!(
             settings = other.hash,
             models = ?other.models,
             "another copy of this service answers by other settings: what either answers is not reused by the other"
         );
+    }
+    if let Some(earlier) = before.replaced {
+        info!(earlier = earlier.hash, models = ?earlier.models, "other settings than before: answers by those are not reused");
+        sleep(NOTICED_WITHIN).await;
     }
 }
 

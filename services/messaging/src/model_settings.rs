@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mongo::Mongo;
 
+/// Whoever follows the settings in force looks more often than this.
+pub const NOTICED_WITHIN: Duration = Duration::from_secs(5);
+
 /// How often a replica says that it is alive.
 const SEEN_EVERY: Duration = Duration::from_secs(10);
 /// A replica that was seen within this time, in milliseconds, is taken to be alive.
@@ -52,9 +55,17 @@ impl ModelSettings {
     }
 }
 
-/// Makes `settings` those in force as of now; its own `since` and `seen` do not matter. Gives the others by which a
-/// replica that seems to be alive answers.
-pub async fn publish(mongo: &Mongo, settings: &ModelSettings) -> Vec<ModelSettings> {
+/// What was there when settings were published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// The settings that were in force, if those were others.
+    pub replaced: Option<ModelSettings>,
+    /// Other settings by which a replica that seems to be alive answers.
+    pub others: Vec<ModelSettings>,
+}
+
+/// Makes `settings` those in force as of now; its own `since` and `seen` do not matter.
+pub async fn publish(mongo: &Mongo, settings: &ModelSettings) -> Before {
     let before = mongo.until_ok(|| newest(mongo)).await;
     let now = now().as_millisecond();
     let settings = settings.in_force(before.as_ref(), now);
@@ -70,7 +81,11 @@ pub async fn publish(mongo: &Mongo, settings: &ModelSettings) -> Vec<ModelSettin
         update.upsert(true).await?;
         collection.find(others.clone()).await?.try_collect().await
     };
-    mongo.until_ok(publish).await
+    let others = mongo.until_ok(publish).await;
+    Before {
+        replaced: before.filter(|before| before.hash != settings.hash),
+        others,
+    }
 }
 
 /// Says again and again that a replica answers by the settings of `hash`, until `shutdown`.
