@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic import \
 	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask \
-	test test-unit test-e2e test-compose lint contracts lock fit bench bench-against bench-compare
+	test test-unit test-e2e test-compose test-litellm lint contracts lock fit bench bench-against bench-compare
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
 test test-unit bench bench-against: export RUNTIME = native
@@ -110,6 +110,9 @@ test-e2e: development setup ## Run the tests against a stack of their own; RUNTI
 test-compose: development ## The same in containers, where there is an engine
 	@if { docker info && docker compose version; } >/dev/null 2>&1; then $(MAKE) --no-print-directory test-e2e RUNTIME=compose; \
 	else echo 'No container engine with Compose answers: the tests in containers are skipped.'; fi
+
+test-litellm: development setup ## The same against LiteLLM's proxy, which takes half a gigabyte of packages
+	LITELLM=1 $(VENV)/pytest tests/test_e2e_litellm.py
 
 lint: development ## Check style, types and likely mistakes
 	cargo fmt --check

@@ -30,18 +30,28 @@ def _replayed(questions: int) -> tuple[list[bytes], list[Document]]:
     return sorted(json.dumps(response).encode() for response in timeless), results
 
 
-def test_a_cassette_gives_the_same_responses_on_every_fresh_stack_and_costs_nothing() -> None:
-    responses, results = _replayed(20)
+@pytest.fixture(scope="module")
+def replayed() -> tuple[list[bytes], list[Document]]:
+    """A run with five questions more than were recorded."""
+    return _replayed(25)
+
+
+def test_a_cassette_gives_the_same_responses_on_every_fresh_stack_and_costs_nothing(
+    replayed: tuple[list[bytes], list[Document]],
+) -> None:
+    responses, results = replayed
     assert len({json.loads(response)["message_id"] for response in responses}) == 20
-    assert {result["verdict"] for result in results} <= {"accepted", "exhausted"}
+    assert sum(result["verdict"] in ("accepted", "exhausted") for result in results) == 20
     assert {response for response in responses if json.loads(response)["spent"]["nanodollars"]} == set()
     recorded = {line["completion"]["answer"] for line in map(json.loads, CASSETTE.read_text().splitlines())}
     assert {json.loads(response)["llm_answer"] for response in responses} <= recorded
     assert responses == _replayed(20)[0]
 
 
-def test_what_is_not_in_the_cassette_is_an_error_that_names_the_prompt() -> None:
-    _, results = _replayed(25)
+def test_what_is_not_in_the_cassette_is_an_error_that_names_the_prompt(
+    replayed: tuple[list[bytes], list[Document]],
+) -> None:
+    _, results = replayed
     errors = [result["error"] for result in results if result["verdict"] == "error"]
     assert len(errors) == 5
     for error in errors:

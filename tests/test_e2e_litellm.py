@@ -19,7 +19,10 @@ from stack.runtime import begin, end
 from stack.setup import TOOLS, Job
 from tests.support import Probe, eventually, question
 
-pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="no container reaches a server outside")
+pytestmark = [
+    pytest.mark.skipif(RUNTIME != "native", reason="no container reaches a server outside"),
+    pytest.mark.skipif("LITELLM" not in os.environ, reason="half a gigabyte of packages: make test-litellm"),
+]
 
 REQUIREMENTS = "tests/fixtures/litellm/requirements.txt"
 # Its packages are not those of the stack, and not one of them is built here.
