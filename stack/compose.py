@@ -16,7 +16,7 @@ from stack.build import is_build_noted, note_build
 from stack.checks import check_settings
 from stack.logs import last_lines
 from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, end, forget, output_of, remember, service_and_copy
-from stack.settings import ROOT, Settings, StackError
+from stack.settings import ROOT, SettingError, Settings, StackError
 from stack.steps import Steps
 
 LOOK_EVERY_S = 0.5
@@ -155,7 +155,7 @@ class ComposeRuntime:
         settings = self.settings
         services = {port: service for service, port in PORT_OF.items()}
         return {
-            **settings.environment,
+            **_readable(settings.environment),
             **{name: _range(first, settings.copies(services.get(name, ""))) for name, first in settings.ports.items()},
             "DATA_COLLECTED_DIR": str(settings.data_collected()),
             "STOP_GRACE_PERIOD": f"{settings.stop_grace_s}s",
@@ -247,6 +247,28 @@ def _part(container: Mapping[str, Any]) -> Part:
 def _range(first: int, copies: int) -> str:
     """Just as many ports as there are copies: the engine would take the next of more at every start."""
     return str(first) if copies == 1 else f"{first}-{first + copies - 1}"
+
+
+TEMPLATES = ("en", "es")
+"""What PROMPT_DIR may be that is no folder."""
+
+
+def _readable(environment: Mapping[str, str]) -> dict[str, str]:
+    """Settings with the key itself in place of its file, which no container sees.
+
+    Raises SettingError for another file that llm-consumer would need.
+    """
+    settings = dict(environment)
+    for name in ("LLM_CASSETTE", "LLM_PRICES", "PROMPT_DIR"):
+        value = settings.get(name, "")
+        if value and not (name == "PROMPT_DIR" and value in TEMPLATES):
+            raise SettingError(f"{name}={value} is a file here, which no container sees; allowed with RUNTIME=native")
+    if path := settings.pop("OPENAI_API_KEY_FILE", ""):
+        try:
+            settings["OPENAI_API_KEY"] = Path(path).expanduser().read_text().strip()
+        except OSError as error:
+            raise SettingError(f"OPENAI_API_KEY_FILE={path} cannot be read: {error.strerror}") from None
+    return settings
 
 
 def _files(environment: Mapping[str, str]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 from stack.runtime import PORT_OF, choose_runtime, is_remembered
 from stack.settings import ROOT, Settings, StackError
@@ -25,6 +25,7 @@ from stack.settings import ROOT, Settings, StackError
 TOOLS_BYTES = 6 << 30
 RUN_BYTES = 1 << 30
 MODEL_TIMEOUT_S = 10
+LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -148,34 +149,60 @@ def _is_free(port: int) -> bool:
 
 def model(environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
     """Whether the server of a real model takes the key and knows the model; one without a list of models may."""
-    if environ.get("LLM_MODE") != "openai":
+    if environ.get("LLM_MODE") not in ("openai", "record"):
         return
     base = (environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1").rstrip("/")
-    name = f"model at {urlsplit(base).hostname}"
-    wanted = [part.strip() for part in (environ.get("LLM_MODELS") or environ.get("OPENAI_MODEL") or "").split(",")]
+    where = urlsplit(base)
+    name = f"model at {where.hostname}"
+    if where.scheme not in ("http", "https"):
+        yield Finding(name, "no URL", "OPENAI_BASE_URL must begin with http:// or https://")
+        return
     try:
-        key = (
-            environ.get("OPENAI_API_KEY") or Path(environ.get("OPENAI_API_KEY_FILE") or os.devnull).read_text().strip()
-        )
+        headers = _headers(environ)
+    except (OSError, ValueError) as error:
+        yield Finding(name, str(error), "see to OPENAI_API_KEY, OPENAI_API_KEY_FILE and LLM_EXTRA_HEADERS")
+        return
+    wanted = [part.strip() for part in (environ.get("LLM_MODELS") or environ.get("OPENAI_MODEL") or "").split(",")]
+    yield _look_at_models(name, f"{base}/models", headers, wanted, is_local=where.hostname in LOCAL)
+
+
+def _headers(environ: Mapping[str, str]) -> dict[str, str]:
+    """The key and the further headers, as llm-consumer sends them. Raises OSError or ValueError without telling them."""
+    headers = {}
+    file = environ.get("OPENAI_API_KEY_FILE")
+    key = environ.get("OPENAI_API_KEY") or (Path(file).expanduser().read_text().strip() if file else "")
+    if not key.isprintable():
+        raise ValueError("the key holds a character that no header may have")
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    try:
+        more = json.loads(environ.get("LLM_EXTRA_HEADERS") or "{}")
+        return headers | {str(name): str(value) for name, value in more.items()}
+    except (ValueError, AttributeError):
+        raise ValueError("LLM_EXTRA_HEADERS is no JSON object") from None
+
+
+def _look_at_models(name: str, url: str, headers: dict[str, str], wanted: list[str], *, is_local: bool) -> Finding:
+    """What a server says that is asked for its models."""
+    opener = build_opener(*([ProxyHandler({})] if is_local else []))
+    try:
         # It is the user's own address, and a key goes there anyway.
-        request = Request(f"{base}/models", headers={"Authorization": f"Bearer {key}"})  # noqa: S310
-        with urlopen(request, timeout=MODEL_TIMEOUT_S) as reply:  # noqa: S310
+        with opener.open(Request(url, headers=headers), timeout=MODEL_TIMEOUT_S) as reply:  # noqa: S310
             known = {entry.get("id") for entry in json.load(reply)["data"]}
     except HTTPError as error:
         refused = error.code in (401, 403)
-        yield Finding(
+        return Finding(
             name, f"HTTP {error.code}", "see to the key: OPENAI_API_KEY, OPENAI_API_KEY_FILE" if refused else ""
         )
     except (OSError, HTTPException) as error:
-        yield Finding(name, f"{getattr(error, 'reason', error)}", "see to OPENAI_BASE_URL, or start the server")
+        return Finding(name, f"{getattr(error, 'reason', error)}", "see to OPENAI_BASE_URL, or start the server")
     except (ValueError, LookupError, TypeError, AttributeError):
-        yield Finding(name, "answers, without a list of models")
-    else:
-        unknown = [part for part in wanted if part not in known]
-        remedy = "see to OPENAI_MODEL or LLM_MODELS; it has " + ", ".join(sorted(map(str, known))[:10])
-        yield Finding(
-            name, f"does not list {unknown[0]!r}" if unknown else "knows key and model", remedy if unknown else ""
-        )
+        return Finding(name, "answers, without a list of models")
+    unknown = [part for part in wanted if part not in known]
+    if not unknown:
+        return Finding(name, "knows key and model")
+    remedy = "see to OPENAI_MODEL or LLM_MODELS; it has " + ", ".join(sorted(map(str, known))[:10])
+    return Finding(name, f"does not list {unknown[0]!r}", remedy)
 
 
 def missing(findings: Iterator[Finding]) -> list[str]:

@@ -82,7 +82,7 @@ def estimate(runtime: Runtime, settings: Settings, arguments: argparse.Namespace
     """Say what questions will cost, as a range, and what it is made of."""
     given = options(arguments, OPTIONS["estimate"])
     total = bounded("TOTAL", given.get("TOTAL") or "1000", int, 1, 1_000_000_000)
-    model = given.get("MODEL") or settings.environment.get("OPENAI_MODEL") or DEFAULT_MODEL
+    model = given.get("MODEL") or _model(settings.environment)
     prices = Prices.load(settings.environment.get("LLM_PRICES"))
     price = prices.of(model)
     if price is None:
@@ -99,6 +99,14 @@ def estimate(runtime: Runtime, settings: Settings, arguments: argparse.Namespace
         "Questions that the cache answers cost nothing; calls that fail and are repeated may cost more.",
         soft_wrap=True,
     )
+
+
+def _model(environment: Mapping[str, str]) -> str:
+    """The model that answers most questions: the first of a ladder."""
+    first, _, rest = (environment.get("LLM_MODELS") or "").partition(",")
+    if rest:
+        console.print(f"Of the models of LLM_MODELS this is for {first.strip()}; MODEL=… estimates another.")
+    return first.strip() or environment.get("OPENAI_MODEL") or DEFAULT_MODEL
 
 
 def _measured(evidence: Evidence, model: str, total: int) -> Needs | None:

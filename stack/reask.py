@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Column, Table
 
 from flink_job.database import Database
-from stack.model import complaints
+from stack.model import Explainer, complaints
 from stack.options import options
 from stack.outcomes import DeadLetters, EventLog, Follower, results
 from stack.runtime import Runtime, need_running
@@ -272,7 +272,7 @@ def _ask(
 
 def _follow(follower: Follower, progress: Progress, runtime: Runtime, patience_s: float) -> bool:
     """Returns when every question has its outcome, or patience has run out: whether all have."""
-    moved, before, said = time.monotonic(), -1, set[str]()
+    moved, before, explainer = time.monotonic(), -1, Explainer(runtime, console)
     while follower.pending or not follower.has_read_all():
         # A server that is away comes back, or patience runs out.
         with suppress(PyMongoError):
@@ -285,7 +285,7 @@ def _follow(follower: Follower, progress: Progress, runtime: Runtime, patience_s
         if waited > patience_s:
             return False
         if waited > ASK_WHY_AFTER_S:
-            _explain(complaints(runtime), said)
+            explainer.look()
         time.sleep(LOOK_EVERY_S)
     return True
 
@@ -367,15 +367,6 @@ def _advance(progress: Progress, follower: Follower) -> None:
     text = f"asked {follower.asked:,} · decided {follower.decided:,} · dead letters {follower.dead:,}"
     [task] = progress.task_ids
     progress.update(task, description=text, completed=follower.decided + follower.dead)
-
-
-def _explain(lines: Iterable[str], said: set[str]) -> None:
-    """Says, once for each reason, why nothing moves."""
-    for line in lines:
-        reason = line.partition(":")[0]
-        if reason not in said:
-            said.add(reason)
-            console.print(line, soft_wrap=True, markup=False)
 
 
 def _table(rows: Iterable[tuple[str, int]]) -> Table:

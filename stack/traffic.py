@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from stack.model import complaints
+from stack.model import Explainer, complaints
 from stack.outcomes import DeadLetters, EventLog, Follower, Summary, results, summarise
 from stack.runtime import Runtime, end
 from stack.settings import SettingError, Settings, StackError
@@ -73,14 +73,14 @@ def said_since(log: Path, start: int) -> str:
 def _follow(
     generator: "subprocess.Popen[bytes]", follower: Follower, bar: "_Bar", runtime: Runtime, settings: Settings
 ) -> None:
-    moved, before = time.monotonic(), (0, 0)
+    moved, before, explainer = time.monotonic(), (0, 0), Explainer(runtime, bar.console)
     while True:
         ended = generator.poll() is not None
         # A server that is away comes back, or patience runs out.
         with suppress(PyMongoError):
             follower.look()
         if time.monotonic() - moved > ASK_WHY_AFTER_S:
-            bar.explain(complaints(runtime))
+            explainer.look()
         bar.show(follower)
         now = (follower.decided, follower.dead)
         if ended and generator.returncode != 0:
@@ -115,9 +115,8 @@ class _Bar:
     """How far a run is: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, console: Console, folder: Path) -> None:
-        self._console, self._folder = console, folder
+        self.console, self._folder = console, folder
         self._said = time.monotonic()
-        self._explained: set[str] = set()
         self._progress = Progress(
             SpinnerColumn(),
             BarColumn(),
@@ -135,23 +134,15 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def explain(self, model: list[str]) -> None:
-        """Says, once for each reason, why nothing moves."""
-        for line in model:
-            reason = line.partition(":")[0]
-            if reason not in self._explained:
-                self._explained.add(reason)
-                self._console.print(line, soft_wrap=True, markup=False)
-
     def show(self, follower: Follower) -> None:
         """Brings the bar up to date."""
         total = self._total()
         of = f" of {total:,}" if total else ""
         text = f"asked {follower.asked:,}{of} · decided {follower.decided:,} · dead letters {follower.dead:,}"
         self._progress.update(self._task, description=text, total=total, completed=follower.decided + follower.dead)
-        if not self._console.is_terminal and time.monotonic() - self._said > PLAIN_LINE_EVERY_S:
+        if not self.console.is_terminal and time.monotonic() - self._said > PLAIN_LINE_EVERY_S:
             self._said = time.monotonic()
-            self._console.print(f"  {text}")
+            self.console.print(f"  {text}")
 
     def _total(self) -> int | None:
         """How many the generator means to send; it says so in `run.json`."""

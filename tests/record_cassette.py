@@ -31,7 +31,7 @@ def main() -> None:
     CASSETTE.unlink(missing_ok=True)
     with ModelServer(behave) as server:
         record = {"LLM_MODE": "record", "LLM_CASSETTE": str(CASSETTE), "OPENAI_BASE_URL": server.url}
-        with Stack(env=record | {"OPENAI_MODEL": "small"}) as stack:
+        with Stack(env=record | {"OPENAI_MODEL": "gpt-4o-mini"}) as stack:
             stack.send(**RUN)
         stack.clean()
     print(f"{len(CASSETTE.read_text().splitlines())} answers in {CASSETTE}")

@@ -35,8 +35,6 @@ const CLEAN_EVERY: Duration = Duration::from_secs(5 * 60);
 pub struct Answered {
     /// What the model answered.
     pub completion: Completion,
-    /// Requests really sent.
-    pub calls: u32,
     /// From the first request to the answer, in milliseconds.
     pub latency_ms: u32,
     /// What all of them cost.
@@ -220,7 +218,6 @@ mod tests {
                 },
                 finish_reason: Some("stop".into()),
             },
-            calls: 2,
             latency_ms: u32::MAX,
             cost: Cost {
                 calls: 2,

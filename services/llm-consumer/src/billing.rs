@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::budget::{Amount, Budget, Exhausted, Reservation};
+use crate::budget::{Amount, Budget, Reservation};
 use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError, Tokens};
+use crate::money::dollars;
 use crate::prices::Prices;
-
-/// What a server adds to the texts of a request, in tokens, at most.
-const OVERHEAD_TOKENS: u64 = 100;
 
 /// The price list, and the budget if there is one.
 pub struct Billing {
@@ -28,31 +26,23 @@ impl Billing {
         self.prices.of(model).map_or(0, |price| price.cost(input, output))
     }
 
-    /// Makes one call within the budget.
+    /// Reserves the most that a call can cost, if there is a budget; waits for MongoDB.
     ///
     /// # Errors
-    /// Those of the call; or that the budget is spent, and nothing was sent.
-    pub async fn within_budget<M: LanguageModel>(
-        &self,
-        model: &M,
-        ask: &Ask<'_>,
-        call: impl Future<Output = Result<Completion, ModelError>>,
-    ) -> Result<Completion, ModelError> {
-        let Some(budget) = &self.budget else {
-            return call.await;
-        };
-        let name = model.name(ask.attempt);
-        let reservation = budget.reserve(self.largest(model, ask)).await.map_err(spent)?;
-        let result = call.await;
-        self.settle(reservation, name, &result);
-        result
-    }
-
-    /// The most that a call can cost: a text has no more tokens than bytes.
-    fn largest<M: LanguageModel>(&self, model: &M, ask: &Ask<'_>) -> Amount {
-        let input = (ask.prompt.system.len() + ask.prompt.user.len()) as u64 + OVERHEAD_TOKENS;
-        let output = u64::from(model.most_output_tokens(ask).unwrap_or(u32::MAX));
-        self.amount(model.name(ask.attempt), input, output)
+    /// The budget is spent, or could never pay for this call.
+    pub async fn reserve<M: LanguageModel>(&self, model: &M, ask: &Ask<'_>) -> Result<Option<Reservation>, ModelError> {
+        let Some(budget) = &self.budget else { return Ok(None) };
+        let most = model.most_tokens(ask);
+        let largest = self.amount(model.name(ask.attempt), most.input, most.output);
+        if !budget.could_ever_pay(largest) {
+            let (price, tokens) = (dollars(largest.nanodollars), largest.tokens);
+            let detail = format!("one call could cost more than the whole budget: {price}, {tokens} tokens");
+            return Err(ModelError::new(ErrorKind::OverBudget, &detail));
+        }
+        let reserved = budget.reserve(largest).await;
+        reserved
+            .map(Some)
+            .map_err(|exhausted| ModelError::new(ErrorKind::BudgetSpent, &exhausted.to_string()))
     }
 
     fn amount(&self, model: &str, input: u64, output: u64) -> Amount {
@@ -62,13 +52,14 @@ impl Billing {
         }
     }
 
-    fn settle(&self, reservation: Reservation, model: &str, result: &Result<Completion, ModelError>) {
+    /// Books what a call did cost.
+    pub fn settle(&self, reservation: Reservation, model: &str, result: &Result<Completion, ModelError>) {
         let used = match result {
             Ok(completion) => Some(completion.tokens),
             Err(error) => error.tokens.or_else(|| costs_nothing(error).then(Tokens::default)),
         };
         // What nobody can tell counts as the most that it can have been: the reservation is dropped.
-        if let Some(tokens) = used {
+        if let Some(tokens) = used.filter(|tokens| !tokens.estimated) {
             reservation.settle(self.amount(model, tokens.input.into(), tokens.output.into()));
         }
     }
@@ -78,12 +69,7 @@ impl Billing {
 fn costs_nothing(error: &ModelError) -> bool {
     match error.kind {
         ErrorKind::Timeout | ErrorKind::InvalidResponse | ErrorKind::EmptyAnswer | ErrorKind::TooLarge => false,
-        // With a status it is a refusal; without one the connection broke while it worked.
-        ErrorKind::Unavailable => error.status.is_some(),
+        ErrorKind::Unavailable => !error.broke_off(),
         _ => true,
     }
-}
-
-fn spent(exhausted: Exhausted) -> ModelError {
-    ModelError::new(ErrorKind::BudgetSpent, &exhausted.to_string())
 }

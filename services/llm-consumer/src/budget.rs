@@ -64,6 +64,12 @@ impl<S: Store> Budget<S> {
         Self { shared, booking }
     }
 
+    /// Whether a call of this cost fits into the budget when nothing is spent.
+    #[must_use]
+    pub fn could_ever_pay(&self, largest: Amount) -> bool {
+        self.shared.limits.minus(Amount::ZERO).covers(largest)
+    }
+
     /// Reserves the largest that a call can cost.
     ///
     /// It waits for MongoDB, and for calls of this replica that may free enough. Dropped meanwhile, it has reserved

@@ -14,6 +14,7 @@ use tracing::warn;
 
 use crate::answers::Answered;
 use crate::billing::Billing;
+use crate::budget::Reservation;
 use crate::gate::{Gate, Next};
 use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError};
 use crate::offline::Reference;
@@ -21,8 +22,10 @@ use crate::prompt::{Prompt, Templates};
 
 /// The longest pause before a question is sent again.
 const MAX_DELAY: Duration = Duration::from_secs(10);
-/// What timed out may be paid for: it is sent once more and no more.
-const RETRIES_AFTER_TIMEOUT: u32 = 1;
+/// What timed out or broke off may be paid for: it is sent once more and no more.
+const RETRIES_OF_WHAT_MAY_BE_PAID_FOR: u32 = 1;
+/// A server that wants to be left alone for longer is asked before, if it answers others.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// How many bytes of text make a token, roughly.
 pub(crate) const BYTES_PER_TOKEN: usize = 4;
 /// What an answer has, roughly, for LLM_TPM.
@@ -51,10 +54,11 @@ impl Limits {
             .map(|delay| delay / 2 + jitter(delay / 2))
     }
 
-    fn retries_after(&self, kind: ErrorKind) -> u32 {
-        match kind {
+    fn retries_after(&self, error: &ModelError) -> u32 {
+        match error.kind {
+            ErrorKind::Timeout => self.retries.min(RETRIES_OF_WHAT_MAY_BE_PAID_FOR),
+            _ if error.broke_off() => self.retries.min(RETRIES_OF_WHAT_MAY_BE_PAID_FOR),
             ErrorKind::Unavailable | ErrorKind::Unauthorized => self.retries,
-            ErrorKind::Timeout => self.retries.min(RETRIES_AFTER_TIMEOUT),
             // A bad answer was paid for, and it would be paid again.
             _ => 0,
         }
@@ -133,7 +137,6 @@ impl Outcome {
     pub(crate) fn answered(&self) -> Option<Answered> {
         self.result.as_ref().ok().map(|completion| Answered {
             completion: completion.clone(),
-            calls: self.bill.cost.calls,
             latency_ms: self.latency_ms(),
             cost: self.bill.cost,
         })
@@ -185,7 +188,7 @@ impl<M: LanguageModel> Caller<M> {
     /// [`Failure::GiveBack`] when the lease ends before a call begins.
     // tokio-retry lends its strategy only: its loop knows nothing of the gate.
     pub async fn ask(&self, attempt: &Attempt<'_>, lease: &Lease) -> Result<Outcome, Failure> {
-        let message_id = &attempt.request.identity.message_id;
+        let question_id = &attempt.request.identity.question_id;
         let (mut visit, mut delays) = (self.gate.visit(), self.limits.delays());
         let (mut bill, mut latency, mut prompt) = (Bill::default(), Duration::ZERO, None);
         let result = loop {
@@ -194,18 +197,27 @@ impl<M: LanguageModel> Caller<M> {
                 Err(error) => break Err(error),
             };
             let prompt = prompt.get_or_insert_with(|| attempt.prompt());
-            let begun = Instant::now();
-            let result = self.call(&attempt.ask(prompt, bill.cost.calls + 1)).await;
-            latency += begun.elapsed();
+            let ask = attempt.ask(prompt, bill.cost.calls + 1);
+            let result = match lease.during(self.billing.reserve(&self.model, &ask)).await? {
+                Ok(reservation) => {
+                    let begun = Instant::now();
+                    let result = self.call(&ask, reservation).await;
+                    latency += begun.elapsed();
+                    result
+                }
+                Err(error) => Err(error),
+            };
             self.bill(&mut bill, attempt.request.attempts, &result);
-            pass.finish(message_id, &result);
+            pass.finish(question_id, &result);
             let Err(error) = &result else { break result };
-            let retries = self.limits.retries_after(error.kind);
+            let retries = self.limits.retries_after(error);
             match lease.during(self.gate.after(&mut visit, error, retries)).await? {
                 Next::End => break result,
-                Next::Again { pause } => {
-                    warn!(%error, "asking again");
-                    let delay = delays.next().filter(|_| pause).unwrap_or_default();
+                Next::Again { pause: false } => {}
+                Next::Again { pause: true } => {
+                    let at_least = error.retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+                    let delay = delays.next().unwrap_or(MAX_DELAY).max(at_least);
+                    warn!(%error, ?delay, "asking again");
                     lease.during(sleep(delay)).await?;
                 }
             }
@@ -230,17 +242,20 @@ impl<M: LanguageModel> Caller<M> {
         cost.calls += u32::from(was_sent);
         cost.input_tokens += input;
         cost.output_tokens += output;
-        cost.nanodollars += self.billing.price(self.model.name(attempt), input, output);
+        if self.model.costs() {
+            cost.nanodollars += self.billing.price(self.model.name(attempt), input, output);
+        }
         bill.estimated |= tokens.estimated;
     }
 
-    async fn call(&self, ask: &Ask<'_>) -> Result<Completion, ModelError> {
+    async fn call(&self, ask: &Ask<'_>, reservation: Option<Reservation>) -> Result<Completion, ModelError> {
         let limit = self.limits.timeout;
-        let call = async {
-            let too_late = |_| ModelError::new(ErrorKind::Timeout, &format!("no answer within {limit:?}"));
-            timeout(limit, self.model.answer(ask)).await.map_err(too_late)?
-        };
-        let result = self.billing.within_budget(&self.model, ask, call).await;
+        let too_late = |_| ModelError::new(ErrorKind::Timeout, &format!("no answer within {limit:?}"));
+        let result = timeout(limit, self.model.answer(ask)).await.map_err(too_late);
+        let result = result.and_then(|answer| answer);
+        if let Some(reservation) = reservation {
+            self.billing.settle(reservation, self.model.name(ask.attempt), &result);
+        }
         let label = result.as_ref().map_or_else(|error| error.kind.as_str(), |_| "answered");
         counter!("llm_calls_total", "result" => label).increment(1);
         result
@@ -267,9 +282,15 @@ mod tests {
 
     #[test]
     fn what_may_be_paid_for_is_sent_at_most_once_more() {
-        assert_eq!(LIMITS.retries_after(ErrorKind::Unavailable), 8);
-        assert_eq!(LIMITS.retries_after(ErrorKind::Timeout), 1);
-        assert_eq!(LIMITS.retries_after(ErrorKind::EmptyAnswer), 0);
-        assert_eq!(Limits { retries: 0, ..LIMITS }.retries_after(ErrorKind::Timeout), 0);
+        let error = |kind, status| ModelError {
+            status,
+            ..ModelError::new(kind, "no")
+        };
+        assert_eq!(LIMITS.retries_after(&error(ErrorKind::Unavailable, Some(503))), 8);
+        assert_eq!(LIMITS.retries_after(&error(ErrorKind::Unavailable, None)), 1);
+        assert_eq!(LIMITS.retries_after(&error(ErrorKind::Timeout, None)), 1);
+        assert_eq!(LIMITS.retries_after(&error(ErrorKind::EmptyAnswer, None)), 0);
+        let none = Limits { retries: 0, ..LIMITS };
+        assert_eq!(none.retries_after(&error(ErrorKind::Timeout, None)), 0);
     }
 }

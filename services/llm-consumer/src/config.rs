@@ -22,7 +22,7 @@ mod offline;
 mod openai;
 
 pub use offline::OfflineConfig;
-pub use openai::{ExtraBody, ExtraHeaders, OpenAiConfig};
+pub use openai::{ExtraBody, OpenAiConfig};
 
 /// The pause after a call that failed; it doubles with each further failure.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
@@ -158,7 +158,7 @@ impl Config {
     /// # Errors
     /// What is wrong with the file.
     pub fn prices(&self) -> Result<Prices, String> {
-        Prices::load(self.llm_prices.as_deref()).map_err(|problem| format!("LLM_PRICES: {problem}"))
+        Prices::load(self.llm_prices.as_deref())
     }
 
     /// What calls may cost together, if that is limited.
@@ -187,7 +187,11 @@ impl Config {
     }
 
     fn check_cassette(&self) -> Result<(), String> {
-        match self.llm_cassette {
+        match &self.llm_cassette {
+            Some(path) if self.llm_mode == Mode::Replay && !path.is_file() => Err(format!(
+                "LLM_CASSETTE={} is no file; allowed is one that LLM_MODE=record wrote",
+                path.display()
+            )),
             Some(_) => Ok(()),
             None => Err("LLM_CASSETTE is not set, and LLM_MODE=record and replay need a file".into()),
         }
@@ -208,6 +212,7 @@ impl Settings for Config {
     fn check(&self) -> Result<(), String> {
         self.kafka.check()?;
         self.mongo.check()?;
+        self.prices()?;
         match self.llm_mode {
             Mode::Offline => Ok(()),
             Mode::Openai => self.check_real(),
@@ -343,6 +348,29 @@ mod tests {
     }
 
     #[test]
+    fn a_replay_needs_a_cassette() {
+        assert!(parse(&["--llm-mode=replay"]).unwrap_err().starts_with("LLM_CASSETTE "));
+        let problem = parse(&["--llm-mode=replay", "--llm-cassette=/nowhere"]).unwrap_err();
+        assert!(problem.contains("/nowhere"), "{problem}");
+    }
+
+    #[test]
+    fn a_budget_needs_a_bound_for_each_call_and_a_price() {
+        let budget = |more: &[&str]| {
+            let settings = ["--llm-mode=openai", "--openai-model=unheard-of", "--llm-budget-usd=5"];
+            parse(&[&settings[..], more].concat())
+        };
+        assert!(budget(&[]).unwrap_err().starts_with("LLM_MAX_OUTPUT_TOKENS "));
+        let problem = budget(&["--llm-max-output-tokens=9"]).unwrap_err();
+        assert!(
+            problem.contains("unheard-of") && problem.contains("LLM_PRICES"),
+            "{problem}"
+        );
+        let twice = budget(&["--llm-max-output-tokens=9", "--llm-extra-body={\"n\":5}"]);
+        assert!(twice.unwrap_err().contains("n is not allowed"));
+    }
+
+    #[test]
     fn the_key_is_never_shown_wherever_it_comes_from() {
         let config = parse(&[
             "--openai-api-key=sk-hush",
@@ -356,6 +384,12 @@ mod tests {
         let config = parse(&[&from_file]).unwrap();
         assert_eq!(config.openai.key().unwrap().unwrap().expose(), "sk-hush");
         let openai = ["--llm-mode=openai", "--openai-model=small"];
+        let torn = ["--llm-extra-headers={\"api-key\": \"sk-hush"];
+        let problem = parse(&[&openai[..], &torn].concat()).unwrap_err();
+        assert!(
+            problem.starts_with("LLM_EXTRA_HEADERS ") && !problem.contains("hush"),
+            "{problem}"
+        );
         for bad in [
             &["--openai-api-key=sk-hush\nmore"][..],
             &["--openai-api-key=sk-hush", &from_file],

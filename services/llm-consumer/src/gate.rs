@@ -23,6 +23,8 @@ use rate::{Rates, Taken};
 
 /// The smallest concurrency that refusals for too many calls lead to.
 const LEAST_CONCURRENCY: f64 = 1.0;
+/// A question that was refused so often, with others answered each time in between, is not refused for them.
+const SINGLED_OUT: u32 = 10;
 
 /// How the gate is set.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +72,9 @@ pub struct Visit {
     /// How many calls had succeeded when its first one began.
     successes_before: Option<u64>,
     failures: u32,
+    /// How often in a row it was refused for want of room or credit while others were answered.
+    singled_out: u32,
+    successes_seen: u64,
     /// How often the gate had opened at the last failure.
     openings: u64,
     /// What it has of the limits a minute for its next call.
@@ -142,6 +147,8 @@ impl Gate {
             closed_since: None,
             successes_before: None,
             failures: 0,
+            singled_out: 0,
+            successes_seen: state.health.successes(),
             openings: state.health.openings(),
             taken: Taken::default(),
         }
@@ -153,6 +160,10 @@ impl Gate {
     /// Why the gate is closed, when it has been so for longer than the question may wait.
     pub async fn enter(&self, visit: &mut Visit, tokens: u32) -> Result<Pass<'_>, ModelError> {
         let came = Instant::now();
+        if self.state().health.closed().is_none() {
+            // Age alone counts while all may go.
+            visit.probes = 0;
+        }
         let place = Place::take(self, (visit.probes, visit.number));
         loop {
             let wake_at = match self.admit(visit, tokens) {
@@ -180,7 +191,10 @@ impl Gate {
         let mut expires = None;
         if let Some(closed) = state.health.closed() {
             let since = *visit.closed_since.get_or_insert(now);
-            expires = self.limits.outage_deadline.map(|deadline| since + deadline);
+            expires = self
+                .limits
+                .outage_deadline
+                .and_then(|deadline| since.checked_add(deadline));
             if expires.is_some_and(|expires| expires <= now) {
                 return Admission::Expired(closed.error.clone());
             }
@@ -219,7 +233,9 @@ impl Gate {
     pub async fn after(&self, visit: &mut Visit, error: &ModelError, retries: u32) -> Next {
         use ErrorKind::{BudgetSpent, QuotaExhausted, RateLimited, Unreachable};
         match error.kind {
-            RateLimited | Unreachable | QuotaExhausted | BudgetSpent => return Next::Again { pause: false },
+            Unreachable => return Next::Again { pause: false },
+            RateLimited | QuotaExhausted | BudgetSpent if self.is_singled_out(visit) => return Next::End,
+            RateLimited | QuotaExhausted | BudgetSpent => return Next::Again { pause: false },
             kind if kind.concern() == Concern::Question => return Next::End,
             _ => {}
         }
@@ -234,6 +250,16 @@ impl Gate {
             }
             news.await;
         }
+    }
+
+    /// Whether a question is refused again and again while others are answered: it may want more than there ever is.
+    fn is_singled_out(&self, visit: &mut Visit) -> bool {
+        let successes = self.state().health.successes();
+        if successes > visit.successes_seen {
+            visit.successes_seen = successes;
+            visit.singled_out += 1;
+        }
+        visit.singled_out >= SINGLED_OUT
     }
 
     /// Counts a failure.
@@ -342,7 +368,7 @@ impl Pass<'_> {
     pub fn finish<T>(self, question: &Id, result: &Result<T, ModelError>) {
         let mut state = self.gate.state();
         let change = match result {
-            Ok(_) => state.health.succeeded(Instant::now()),
+            Ok(_) => state.health.succeeded(self.is_probe, Instant::now()),
             Err(error) => state.health.failed(error, question, self.is_probe, Instant::now()),
         };
         match result {

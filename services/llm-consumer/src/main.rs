@@ -80,6 +80,14 @@ async fn serve<M: LanguageModel>(
     }
     keep_alive(&mongo, &settings, &shutdown);
     let costs = model.costs();
+    if costs && config.kafka.drain_deadline < config.llm_timeout {
+        let (drain_deadline, llm_timeout) = (config.kafka.drain_deadline, config.llm_timeout);
+        info!(
+            ?drain_deadline,
+            ?llm_timeout,
+            "a stop gives up calls that take longer than DRAIN_DEADLINE: they are paid for twice"
+        );
+    }
     let budget = config.budget().filter(|_| costs);
     let budget = budget.map(|limits| Arc::new(Budget::open(mongo.clone(), limits, &replica(config))));
     let billing = Billing::new(config.prices().map_err(anyhow::Error::msg)?, budget.clone());

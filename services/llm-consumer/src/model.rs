@@ -13,9 +13,7 @@ pub trait LanguageModel: Send + Sync + 'static {
     fn name(&self, attempt: u32) -> &str;
 
     /// All the models that may be asked, in the order of attempts.
-    fn names(&self) -> Vec<String> {
-        vec![self.name(1).to_owned()]
-    }
+    fn names(&self) -> Vec<String>;
 
     /// Sends one request, without any retry.
     fn answer(&self, ask: &Ask<'_>) -> impl Future<Output = Result<Completion, ModelError>> + Send;
@@ -23,10 +21,8 @@ pub trait LanguageModel: Send + Sync + 'static {
     /// Whether an answer costs something, so that it is worth keeping.
     fn costs(&self) -> bool;
 
-    /// The most tokens that it may answer with, where that is limited.
-    fn most_output_tokens(&self, _ask: &Ask<'_>) -> Option<u32> {
-        None
-    }
+    /// The most tokens that a call can use.
+    fn most_tokens(&self, ask: &Ask<'_>) -> MostTokens;
 }
 
 /// One request to a model.
@@ -64,6 +60,15 @@ pub struct Completion {
     pub finish_reason: Option<String>,
 }
 
+/// The most tokens that a call can use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MostTokens {
+    /// Tokens sent.
+    pub input: u64,
+    /// Tokens received.
+    pub output: u64,
+}
+
 /// What a request consumed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
@@ -96,6 +101,12 @@ impl ModelError {
     /// The longest detail that is kept, in characters.
     pub const MAX_DETAIL: usize = 500;
 
+    /// Whether the connection broke while the server worked: a refusal would have a status.
+    #[must_use]
+    pub fn broke_off(&self) -> bool {
+        self.kind == ErrorKind::Unavailable && self.status.is_none()
+    }
+
     /// An error of which no more is known.
     #[must_use]
     pub fn new(kind: ErrorKind, detail: &str) -> Self {
@@ -126,6 +137,8 @@ pub enum ErrorKind {
     Unauthorized,
     /// LLM_BUDGET_USD or LLM_BUDGET_TOKENS is spent: nothing was sent.
     BudgetSpent,
+    /// One call could cost more than the whole budget: nothing was sent.
+    OverBudget,
     /// The server refuses the request.
     Refused,
     /// The model will not answer this.
@@ -165,6 +178,7 @@ impl ErrorKind {
             Self::QuotaExhausted => "quota_exhausted",
             Self::Unauthorized => "unauthorized",
             Self::BudgetSpent => "budget_spent",
+            Self::OverBudget => "over_budget",
             Self::Refused => "refused",
             Self::Filtered => "content_filter",
             Self::ContextTooLong => "context_too_long",
@@ -186,6 +200,7 @@ impl ErrorKind {
             Self::QuotaExhausted => "the account at the model's server has no credit left",
             Self::Unauthorized => "the model's server refuses the key",
             Self::BudgetSpent => "the budget is spent",
+            Self::OverBudget => "the budget is too small for the question",
             Self::Refused | Self::Filtered | Self::ContextTooLong => "the model's server refuses what it is asked",
             Self::NotRecorded => "the cassette has no such answer",
             Self::InvalidResponse | Self::EmptyAnswer | Self::TooLarge => {
@@ -202,15 +217,21 @@ impl ErrorKind {
                 Concern::Server
             }
             Self::Timeout | Self::Unavailable | Self::Refused | Self::InvalidResponse => Concern::Unclear,
-            Self::Filtered | Self::ContextTooLong | Self::EmptyAnswer | Self::TooLarge | Self::NotRecorded => {
-                Concern::Question
-            }
+            Self::OverBudget
+            | Self::Filtered
+            | Self::ContextTooLong
+            | Self::EmptyAnswer
+            | Self::TooLarge
+            | Self::NotRecorded => Concern::Question,
         }
     }
 
     /// Whether the server was sent something.
     #[must_use]
     pub fn was_sent(self) -> bool {
-        !matches!(self, Self::Unreachable | Self::BudgetSpent | Self::NotRecorded)
+        !matches!(
+            self,
+            Self::Unreachable | Self::BudgetSpent | Self::OverBudget | Self::NotRecorded
+        )
     }
 }

@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::OfflineConfig;
-use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError, Tokens};
+use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError, MostTokens, Tokens};
 
 /// The name of the simulated model.
 pub const MODEL: &str = "offline";
@@ -157,8 +157,16 @@ impl LanguageModel for Offline {
         MODEL
     }
 
+    fn names(&self) -> Vec<String> {
+        vec![MODEL.to_owned()]
+    }
+
     fn costs(&self) -> bool {
         false
+    }
+
+    fn most_tokens(&self, _: &Ask<'_>) -> MostTokens {
+        MostTokens::default()
     }
 
     async fn answer(&self, ask: &Ask<'_>) -> Result<Completion, ModelError> {
@@ -168,10 +176,10 @@ impl LanguageModel for Offline {
             tokio::time::sleep(self.latency.mul_f64(rng.random_range(0.5..1.5))).await;
         }
         if fails {
-            return Err(ModelError::new(
-                ErrorKind::Unavailable,
-                "simulated by OFFLINE_ERROR_RATE",
-            ));
+            return Err(ModelError {
+                status: Some(503),
+                ..ModelError::new(ErrorKind::Unavailable, "simulated by OFFLINE_ERROR_RATE")
+            });
         }
         let (answer, model) = self.write(ask);
         // As if a word were a token.

@@ -16,6 +16,7 @@ use async_openai::types::chat::{
 };
 use contracts::topic::MAX_ANSWER_BYTES;
 use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use messaging::secret::Secret;
 use reqwest::{Response, Url};
 use serde_json::{Map, Value};
@@ -23,7 +24,7 @@ use tower::service_fn;
 use tracing::{info, warn};
 
 use crate::config::OpenAiConfig;
-use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError};
+use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError, MostTokens};
 use reply::Reply;
 
 /// The largest reply that is read: an answer of full size and as much thinking, every byte of it escaped.
@@ -32,6 +33,8 @@ const MAX_REPLY_BYTES: usize = 8 * MAX_ANSWER_BYTES;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the look at what models there are may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a server adds to the texts of a request, at most.
+const OVERHEAD_TOKENS: u64 = 100;
 /// The servers that have put another name in the place of `max_tokens`, which all others know.
 const HOSTS_OF_MAX_COMPLETION_TOKENS: [&str; 2] = ["openai.com", "azure.com"];
 
@@ -42,6 +45,9 @@ pub struct OpenAi {
     models_url: String,
     config: OpenAiConfig,
     models: Vec<String>,
+    extra_bytes: usize,
+    /// What no error may show: the key, and the values of further headers.
+    secrets: Vec<String>,
 }
 
 impl OpenAi {
@@ -68,8 +74,11 @@ impl OpenAi {
         let transport = Transport {
             http: http.build()?,
             key,
-            headers: config.llm_extra_headers.0.clone(),
+            headers: config.extra_headers().map_err(anyhow::Error::msg)?,
         };
+        let values = transport.headers.values().filter_map(|value| value.to_str().ok());
+        let secrets = transport.key.iter().map(Secret::expose).chain(values);
+        let secrets = secrets.filter(|secret| !secret.is_empty()).map(str::to_owned).collect();
         let service = transport.clone();
         let client = Client::with_config(settings)
             // In place of async-openai's own service, which would retry.
@@ -80,16 +89,20 @@ impl OpenAi {
             client,
             transport,
             models_url: format!("{base}/models"),
+            extra_bytes: serde_json::to_vec(&config.llm_extra_body.0)?.len(),
             config: config.clone(),
             models,
+            secrets,
         })
     }
 
     /// Looks whether the server knows the key and the models, and says what it found. It counts as no call, and a server
     /// that has no such list is no fault.
     pub async fn check(&self) {
-        let key = self.transport.key.as_ref().map_or("", Secret::expose);
-        let request = self.transport.http.get(&self.models_url).bearer_auth(key);
+        let mut request = self.transport.http.get(&self.models_url);
+        if let Some(key) = &self.transport.key {
+            request = request.bearer_auth(key.expose());
+        }
         let request = request.headers(self.transport.headers.clone()).timeout(CHECK_TIMEOUT);
         let server = self.config.openai_base_url.host_str().unwrap_or_default();
         let models = self.models.join(",");
@@ -137,9 +150,14 @@ impl OpenAi {
 
     /// Adds what async-openai has no field for.
     fn complete(&self, body: &mut Map<String, Value>, ask: &Ask<'_>) {
-        if let Some(most) = self.most_output_tokens(ask) {
+        if let Some(most) = self.config.max_output_tokens(ask.attempt, ask.needs_room) {
             let host = self.config.openai_base_url.host_str().unwrap_or_default();
-            let field = if HOSTS_OF_MAX_COMPLETION_TOKENS.iter().any(|name| host.ends_with(name)) {
+            let is_at = |domain: &&str| {
+                host.strip_suffix(*domain)
+                    .is_some_and(|name| name.is_empty() || name.ends_with('.'))
+            };
+            let is_renamed = HOSTS_OF_MAX_COMPLETION_TOKENS.iter().any(is_at);
+            let field = if is_renamed {
                 "max_completion_tokens"
             } else {
                 "max_tokens"
@@ -167,14 +185,33 @@ impl LanguageModel for OpenAi {
         true
     }
 
-    fn most_output_tokens(&self, ask: &Ask<'_>) -> Option<u32> {
-        self.config.max_output_tokens(ask.attempt, ask.needs_room)
+    fn most_tokens(&self, ask: &Ask<'_>) -> MostTokens {
+        let output = self.config.max_output_tokens(ask.attempt, ask.needs_room);
+        // A text has no more tokens than bytes.
+        let texts = ask.prompt.system.len() + ask.prompt.user.len() + self.extra_bytes;
+        MostTokens {
+            input: texts as u64 + OVERHEAD_TOKENS,
+            output: output.unwrap_or(u32::MAX).into(),
+        }
     }
 
     async fn answer(&self, ask: &Ask<'_>) -> Result<Completion, ModelError> {
         let request = self.request(ask)?;
-        let reply: Reply = self.client.chat().create_byot(request).await.map_err(model_error)?;
-        reply.completion(ask.prompt)
+        let reply: Result<Reply, _> = self.client.chat().create_byot(request).await;
+        let completion = reply
+            .map_err(model_error)
+            .and_then(|reply| reply.completion(ask.prompt));
+        completion.map_err(|error| self.without_secrets(error))
+    }
+}
+
+impl OpenAi {
+    /// Some gateways quote the key that they refuse.
+    fn without_secrets(&self, mut error: ModelError) -> ModelError {
+        for secret in &self.secrets {
+            error.detail = error.detail.replace(secret, "[secret]");
+        }
+        error
     }
 }
 
@@ -189,6 +226,10 @@ struct Transport {
 impl Transport {
     async fn send(self, request: HttpRequestFactory) -> Result<Response, ModelError> {
         let mut request = request.build().await.map_err(model_error)?;
+        if self.key.is_none() {
+            // Else it would be sent without a key in it.
+            request.headers_mut().remove(AUTHORIZATION);
+        }
         request.headers_mut().extend(self.headers);
         let mut response = self.http.execute(request).await.map_err(transport_error)?;
         let mut body = Vec::new();
@@ -200,8 +241,7 @@ impl Transport {
             body.extend_from_slice(&chunk);
         }
         if !response.status().is_success() {
-            let key = self.key.as_ref();
-            return Err(refusal::of_reply(response.status(), response.headers(), &body, key));
+            return Err(refusal::of_reply(response.status(), response.headers(), &body));
         }
         // async-openai would log the whole of what it cannot read.
         if let Err(error) = serde_json::from_slice::<Reply>(&body) {

@@ -19,12 +19,6 @@ impl Lease {
         Self { partition, service }
     }
 
-    /// Whether it has ended: then nothing that costs should begin.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.partition.is_cancelled() || self.service.is_cancelled()
-    }
-
     /// Does `work` while the lease lasts.
     ///
     /// # Errors

@@ -61,11 +61,17 @@ pub fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
     service: impl FnOnce(S, CancellationToken) -> F,
 ) -> ExitCode {
     let first = std::env::args().nth(1);
+    let command = without_empty(S::command());
     if first.as_deref() == Some("--ready") {
-        return ask_whether_ready(&S::command());
+        return ask_whether_ready(&command);
     }
     let print_only = first.as_deref() == Some("--print-settings");
-    let settings = if print_only { S::parse_from([name]) } else { S::parse() };
+    let matches = if print_only {
+        command.get_matches_from([name])
+    } else {
+        command.get_matches()
+    };
+    let settings = S::from_arg_matches(&matches).unwrap_or_else(|problem| problem.exit());
     if let Err(problem) = settings.check().and_then(|()| start_logging(settings.process())) {
         eprintln!("error: {problem}");
         return ExitCode::from(2);
@@ -102,6 +108,23 @@ pub fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
     // Calls to a server that is away may block their threads for long: nobody waits for those.
     runtime.shutdown_background();
     code
+}
+
+/// A variable that is set to nothing, as a line `NAME=` of an environment file does it, is not set.
+fn without_empty(command: clap::Command) -> clap::Command {
+    let is_empty = |argument: &clap::Arg| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        value.is_some_and(|value| value.is_empty())
+    };
+    command
+        .mut_args(|argument| {
+            if is_empty(&argument) {
+                argument.env(None::<&str>)
+            } else {
+                argument
+            }
+        })
+        .mut_subcommands(without_empty)
 }
 
 fn start_logging(config: &ProcessConfig) -> Result<(), String> {

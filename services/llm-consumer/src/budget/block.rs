@@ -106,12 +106,6 @@ impl Block {
 }
 
 impl Reservation {
-    /// What was reserved.
-    #[must_use]
-    pub fn largest(&self) -> Amount {
-        self.largest
-    }
-
     /// Books what the call did cost, even if that is more than was reserved; [`Amount::ZERO`] for one that was not sent.
     pub fn settle(mut self, used: Amount) {
         self.is_settled = true;

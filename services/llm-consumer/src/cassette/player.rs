@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::Cassette;
-use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError};
+use crate::model::{Ask, Completion, ErrorKind, LanguageModel, ModelError, MostTokens};
 
 /// A model that gives recorded answers, byte for byte, and needs no network.
 #[derive(Debug, Clone)]
@@ -38,8 +38,16 @@ impl LanguageModel for Player {
         nearest.map_or("", |(_, model)| model.as_str())
     }
 
+    fn names(&self) -> Vec<String> {
+        self.0.models.values().cloned().collect()
+    }
+
     fn costs(&self) -> bool {
         false
+    }
+
+    fn most_tokens(&self, _: &Ask<'_>) -> MostTokens {
+        MostTokens::default()
     }
 
     async fn answer(&self, ask: &Ask<'_>) -> Result<Completion, ModelError> {

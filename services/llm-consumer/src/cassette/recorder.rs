@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tracing::error;
 
 use super::{Line, check_settings, read_lines};
-use crate::model::{Ask, Completion, LanguageModel, ModelError};
+use crate::model::{Ask, Completion, LanguageModel, ModelError, MostTokens};
 
 /// A model whose every answer is also appended to a cassette.
 ///
@@ -43,8 +43,16 @@ impl<M: LanguageModel> LanguageModel for Recorder<M> {
         self.model.name(attempt)
     }
 
+    fn names(&self) -> Vec<String> {
+        self.model.names()
+    }
+
     fn costs(&self) -> bool {
-        true
+        self.model.costs()
+    }
+
+    fn most_tokens(&self, ask: &Ask<'_>) -> MostTokens {
+        self.model.most_tokens(ask)
     }
 
     async fn answer(&self, ask: &Ask<'_>) -> Result<Completion, ModelError> {

@@ -1,6 +1,5 @@
 //! Settings of a real model.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -39,16 +38,12 @@ pub struct OpenAiConfig {
     #[arg(long, env)]
     pub llm_seed: Option<i64>,
     /// Headers to send as well, as JSON: {"api-key": "…"}.
-    #[arg(long, env, hide_env_values = true, default_value = "{}")]
-    pub llm_extra_headers: ExtraHeaders,
+    #[arg(long, env, hide_env_values = true)]
+    pub llm_extra_headers: Option<Secret>,
     /// Fields to send as well, as JSON: {"top_p": 0.9}. They win over those that are sent anyway.
     #[arg(long, env, default_value = "{}")]
     pub llm_extra_body: ExtraBody,
 }
-
-/// Headers as JSON; they may hold a key.
-#[derive(Clone)]
-pub struct ExtraHeaders(pub HeaderMap);
 
 /// Fields of the request as JSON.
 #[derive(Debug, Clone)]
@@ -82,6 +77,25 @@ impl OpenAiConfig {
             ));
         }
         Ok(Some(key))
+    }
+
+    /// The headers to send as well.
+    ///
+    /// # Errors
+    /// What is allowed; the headers may hold a key and are not shown.
+    pub fn extra_headers(&self) -> Result<HeaderMap, String> {
+        const ALLOWED: &str =
+            "LLM_EXTRA_HEADERS is not what is allowed, a JSON object of texts such as {\"api-key\": \"…\"}";
+        let Some(headers) = &self.llm_extra_headers else {
+            return Ok(HeaderMap::new());
+        };
+        let fields: Map<String, Value> = serde_json::from_str(headers.expose()).map_err(|_| ALLOWED)?;
+        let headers = fields.iter().map(|(name, value)| {
+            let name = HeaderName::try_from(name).map_err(|_| ALLOWED)?;
+            let value = HeaderValue::from_str(value.as_str().ok_or(ALLOWED)?).map_err(|_| ALLOWED)?;
+            Ok((name, value))
+        });
+        headers.collect()
     }
 
     /// The models, the one for the first attempt first.
@@ -123,6 +137,7 @@ impl OpenAiConfig {
                 "OPENAI_MODEL is not set, and LLM_MODE=openai needs the name of a model (or LLM_MODELS several)".into(),
             );
         }
+        self.extra_headers()?;
         self.key().map(drop)
     }
 
@@ -137,27 +152,16 @@ impl OpenAiConfig {
     }
 }
 
-impl FromStr for ExtraHeaders {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const ALLOWED: &str = "a JSON object of texts is allowed, such as {\"api-key\": \"…\"}";
-        let fields: Map<String, Value> = serde_json::from_str(text).map_err(|_| ALLOWED)?;
-        let headers = fields.iter().map(|(name, value)| {
-            let name = HeaderName::try_from(name).map_err(|_| ALLOWED)?;
-            let mut value = HeaderValue::from_str(value.as_str().ok_or(ALLOWED)?).map_err(|_| ALLOWED)?;
-            value.set_sensitive(true);
-            Ok((name, value))
-        });
-        headers.collect::<Result<_, String>>().map(Self)
-    }
-}
-
-impl fmt::Debug for ExtraHeaders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
+/// What has settings of its own, or would make a call cost more than is reserved for it.
+const NOT_EXTRA: [&str; 7] = [
+    "messages",
+    "stream",
+    "model",
+    "n",
+    "max_tokens",
+    "max_completion_tokens",
+    "tools",
+];
 
 impl FromStr for ExtraBody {
     type Err = String;
@@ -165,10 +169,7 @@ impl FromStr for ExtraBody {
     fn from_str(text: &str) -> Result<Self, String> {
         let fields: Map<String, Value> =
             serde_json::from_str(text).map_err(|_| "a JSON object is allowed, such as {\"top_p\": 0.9}")?;
-        match fields
-            .keys()
-            .find(|name| ["messages", "stream"].contains(&name.as_str()))
-        {
+        match fields.keys().find(|name| NOT_EXTRA.contains(&name.as_str())) {
             Some(name) => Err(format!("{name} is not allowed in it")),
             None => Ok(Self(fields)),
         }

@@ -14,6 +14,7 @@ const FAILURES_IN_A_ROW: usize = 5;
 const QUESTIONS_IN_A_ROW: usize = 3;
 /// The pause before a closed gate is tried; it doubles with each further failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How the model's server does, by what its calls came to.
@@ -65,18 +66,18 @@ impl Health {
         self.openings
     }
 
-    /// Takes note of an answer: whatever was thought of the server, it works.
-    pub fn succeeded(&mut self, now: Instant) -> Change {
+    /// Takes note of an answer; only a probe's opens the gate, as other calls began before it closed.
+    pub fn succeeded(&mut self, is_probe: bool, now: Instant) -> Change {
         self.successes += 1;
-        self.works(now)
+        self.works(is_probe, now)
     }
 
     /// Takes note of a failure.
     pub fn failed(&mut self, error: &ModelError, question: &Id, is_probe: bool, now: Instant) -> Change {
         let concern = error.kind.concern();
         if concern == Concern::Question {
-            // A server that says so of one question answers others.
-            return self.works(now);
+            // A server that says so of one question answers others; where nothing was sent, it said nothing.
+            return self.works(is_probe && error.kind.was_sent(), now);
         }
         if is_probe {
             return self.probe_failed(error, now);
@@ -93,9 +94,9 @@ impl Health {
         Change::None
     }
 
-    fn works(&mut self, now: Instant) -> Change {
+    fn works(&mut self, is_probe: bool, now: Instant) -> Change {
         self.failures.clear();
-        self.closed.take().map_or(Change::None, |closed| {
+        self.closed.take_if(|_| is_probe).map_or(Change::None, |closed| {
             self.openings += 1;
             Change::Opened {
                 after: now.duration_since(closed.closed_at),
@@ -130,7 +131,7 @@ impl Health {
             error: error.clone(),
             since: now(),
             closed_at: at,
-            probe_at: at + error.retry_after.unwrap_or(FIRST_PAUSE),
+            probe_at: at + told(error).unwrap_or(FIRST_PAUSE),
             pause: FIRST_PAUSE,
         });
     }
@@ -142,7 +143,7 @@ impl Health {
         };
         closed.error = error.clone();
         closed.pause = (2 * closed.pause).min(LONGEST_PAUSE);
-        closed.probe_at = now + error.retry_after.unwrap_or(closed.pause);
+        closed.probe_at = now + told(error).unwrap_or(closed.pause);
         Change::StillClosed
     }
 
@@ -151,6 +152,11 @@ impl Health {
             closed.probe_at = closed.probe_at.max(now + pause);
         }
     }
+}
+
+/// How long the server wants to be left alone; at once is no answer from one that fails.
+fn told(error: &ModelError) -> Option<Duration> {
+    error.retry_after.filter(|wait| *wait >= SHORTEST_PAUSE)
 }
 
 #[cfg(test)]
@@ -219,7 +225,7 @@ mod tests {
             let failed = health.failed(&error(ErrorKind::Unavailable), &question(number), false, Instant::now());
             assert_eq!(failed, Change::None);
             if number % 4 == 1 {
-                health.succeeded(Instant::now());
+                health.succeeded(false, Instant::now());
             } else if number % 4 == 3 {
                 let alone = error(ErrorKind::Filtered);
                 assert_eq!(health.failed(&alone, &question(9), false, Instant::now()), Change::None);
@@ -247,7 +253,18 @@ mod tests {
         };
         health.failed(&patient, &question(9), true, at);
         assert_eq!(health.closed().unwrap().probe_at, at + Duration::from_millis(1500));
-        let opened = health.succeeded(at);
+        let hasty = ModelError {
+            retry_after: Some(Duration::ZERO),
+            ..error(ErrorKind::RateLimited)
+        };
+        health.failed(&hasty, &question(9), true, at);
+        assert_eq!(health.closed().unwrap().probe_at, at + LONGEST_PAUSE);
+        assert_eq!(
+            health.succeeded(false, at),
+            Change::None,
+            "a call that began before says nothing"
+        );
+        let opened = health.succeeded(true, at);
         assert_eq!(opened, Change::Opened { after: at - start });
         assert!(health.closed().is_none());
     }

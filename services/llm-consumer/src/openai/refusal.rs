@@ -6,22 +6,18 @@ use std::time::Duration;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use messaging::secret::Secret;
 use serde_json::Value;
 
 use crate::model::{ErrorKind, ModelError};
 
-/// What a reply other than 2xx means. The key is taken out: some gateways quote the one that they refuse.
-pub(super) fn of_reply(status: StatusCode, headers: &HeaderMap, body: &[u8], key: Option<&Secret>) -> ModelError {
+/// What a reply other than 2xx means.
+pub(super) fn of_reply(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ModelError {
     let reply: Value = serde_json::from_slice(body).unwrap_or_default();
     let problem = &reply["error"];
-    let mut message = problem["message"]
+    let message = problem["message"]
         .as_str()
         .or_else(|| problem.as_str())
         .map_or_else(|| String::from_utf8_lossy(body), Cow::from);
-    if let Some(key) = key.map(Secret::expose).filter(|key| !key.is_empty()) {
-        message = message.replace(key, "[secret]").into();
-    }
     ModelError {
         status: Some(status.as_u16()),
         retry_after: retry_after(headers),
@@ -58,6 +54,8 @@ fn kind(status: u16, problem: &Value) -> ErrorKind {
     match status {
         401 | 403 => ErrorKind::Unauthorized,
         402 => ErrorKind::QuotaExhausted,
+        // No time will make a request smaller.
+        429 if says("too large") => ErrorKind::ContextTooLong,
         429 if is("insufficient_quota") => ErrorKind::QuotaExhausted,
         429 => ErrorKind::RateLimited,
         408 | 409 | 425 | 500.. => ErrorKind::Unavailable,

@@ -32,7 +32,8 @@ struct Choice {
 struct Message {
     content: Option<Content>,
     refusal: Option<String>,
-    #[serde(alias = "reasoning")]
+    // Two names for the same; some servers send both.
+    reasoning: Option<String>,
     reasoning_content: Option<String>,
 }
 
@@ -66,7 +67,8 @@ impl Reply {
         };
         let content = message.content.map(Content::text).unwrap_or_default();
         let (thinking, answer) = split_thinking(content);
-        let thinking = message.reasoning_content.filter(|text| !text.is_empty()).or(thinking);
+        let reasoning = message.reasoning_content.or(message.reasoning);
+        let thinking = reasoning.filter(|text| !text.is_empty()).or(thinking);
         let written = answer.len() + thinking.as_ref().map_or(0, String::len);
         let tokens = tokens(self.usage, prompt, written);
         let kind = match finish_reason.as_deref() {
