@@ -167,7 +167,7 @@ def model(environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
 
 
 def _headers(environ: Mapping[str, str]) -> dict[str, str]:
-    """The key and the further headers, as llm-consumer sends them. Raises OSError or ValueError without telling them."""
+    """The key and the further headers, as llm-consumer sends them; raises OSError or ValueError, telling none."""
     headers = {}
     file = environ.get("OPENAI_API_KEY_FILE")
     key = environ.get("OPENAI_API_KEY") or (Path(file).expanduser().read_text().strip() if file else "")

@@ -179,6 +179,32 @@ async fn a_question_that_is_refused_while_others_are_answered_ends_with_one_call
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_question_that_is_refused_for_its_size_again_and_again_while_others_are_answered_ends() {
+    let gate = gate(4);
+    let large = ask(&gate, "large", 0, || error(ErrorKind::RateLimited));
+    let others = async {
+        loop {
+            ask(&gate, "other", 0, || Ok(())).await;
+        }
+    };
+    tokio::select! {
+        (answered, calls) = large => assert!(!answered && calls == 10, "{calls} calls"),
+        () = others => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_began_before_the_gate_closed_does_not_open_it() {
+    let gate = gate(4);
+    let earlier = enter(&gate, &mut gate.visit()).await;
+    call(&gate, "q", &error(ErrorKind::RateLimited)).await;
+    earlier.finish(&id("q"), &Ok::<_, ModelError>(()));
+    assert_eq!(gate.report().gate, "closed");
+    call(&gate, "q", &Ok(())).await;
+    assert_eq!(gate.report().gate, "open");
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_deadline_of_ones_own_choice_what_waits_becomes_an_error() {
     let outage_deadline = Some(Duration::from_secs(60));
     let gate = Gate::new(GateLimits {

@@ -67,9 +67,17 @@ async fn what_a_model_wrote_to_itself_is_kept_apart() {
         (answer.llm_answer.as_str(), answer.thinking.as_deref()),
         ("Because.", Some("The user asks why."))
     );
-    let message = json!({"content": "Because.", "reasoning_content": "Why?"});
-    let (response, _) = answered(reply(json!({"choices": [{"message": message}]}))).await;
-    assert_eq!(response.answer.thinking.as_deref(), Some("Why?"));
+    for message in [
+        json!({"content": "Because.", "reasoning_content": "Why?"}),
+        json!({"content": "Because.", "reasoning": "Why?"}),
+        json!({"content": "Because.", "reasoning": "Why?", "reasoning_content": "Why?"}),
+    ] {
+        let (response, _) = answered(reply(json!({"choices": [{"message": message}]}))).await;
+        assert_eq!(response.answer.thinking.as_deref(), Some("Why?"));
+    }
+    let neither = json!({"content": "Because.", "reasoning": null, "reasoning_content": null});
+    let (response, _) = answered(reply(json!({"choices": [{"message": neither}]}))).await;
+    assert_eq!(response.answer.thinking, None);
 }
 
 #[tokio::test]
@@ -198,8 +206,28 @@ async fn what_timed_out_may_be_paid_for_and_is_sent_once_more_only() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_server_quotes_is_not_passed_on() {
-    let quote = json!({"error": {"message": "sk-hush is not a key"}}).to_string();
-    let (error, _) = failed(vec![Step::Reply(StatusCode::BAD_REQUEST, None, quote)]).await;
-    assert_eq!(error.error_detail, "HTTP 400 Bad Request: [secret] is not a key");
+async fn a_secret_that_the_server_quotes_is_not_passed_on() {
+    let quote = |status| {
+        let error = json!({"error": {"message": "sk-hush and sk-more are no keys", "code": "content_filter"}});
+        Step::Reply(status, None, error.to_string())
+    };
+    for status in [StatusCode::BAD_REQUEST, StatusCode::OK] {
+        let server = Server::playing(vec![quote(status)]).await;
+        let settings = ["--openai-model=small", "--llm-extra-headers={\"api-key\":\"sk-more\"}"];
+        let handler = handler(support::model_with(&server.url, &settings));
+        let error: ErrorMessage = read(&ask(&handler, request("Why?")).await);
+        assert!(
+            error.error_detail.ends_with("[secret] and [secret] are no keys"),
+            "{}",
+            error.error_detail
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_for_the_limit_is_not_waited_for() {
+    let error = json!({"error": {"message": "Request too large for small", "code": "rate_limit_exceeded"}});
+    let step = Step::Reply(StatusCode::TOO_MANY_REQUESTS, None, error.to_string());
+    let (error, server) = failed(vec![step]).await;
+    assert_eq!((error.error_type.as_str(), server.calls()), ("context_too_long", 1));
 }
