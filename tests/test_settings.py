@@ -1,5 +1,6 @@
 """What cannot be used ends the start at once, and is named: the setting, its value, and what is allowed."""
 
+import json
 import os
 import socket
 import subprocess
@@ -53,9 +54,19 @@ def test_a_setting_that_cannot_be_used_starts_nothing(name: str, value: str, all
     assert list(tmp_path.glob("logs/*")) == []
 
 
-@pytest.mark.parametrize(
-    "program", [program for program in PROGRAMS if program not in ("create-topics", "llm-consumer")]
-)
+def print_settings(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    command = [ROOT / "target/release" / program, "--print-settings"]
+    return subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_variable_that_is_set_to_nothing_is_not_set(program: str) -> None:
+    names = [setting["name"] for setting in json.loads(print_settings(program).stdout)]
+    result = print_settings(program, **dict.fromkeys(names, ""))
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("program", [program for program in PROGRAMS if program != "create-topics"])
 def test_an_address_that_is_none_ends_the_program_and_is_not_shown_for_it_may_hold_a_password(program: str) -> None:
     environment = {"MONGODB_URI": "nonsense with a s3cret"}
     result = subprocess.run(
