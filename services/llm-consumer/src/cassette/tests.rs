@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::{Ask, Concern, ErrorKind, LanguageModel, ModelError, Tokens};
+use crate::model::{Ask, Concern, ErrorKind, LanguageModel, ModelError, MostTokens, Tokens};
 use crate::offline::Reference;
 use crate::prompt::Prompt;
 
@@ -27,6 +27,14 @@ impl LanguageModel for Scripted {
 
     async fn answer(&self, _: &Ask<'_>) -> Result<Completion, ModelError> {
         self.0.lock().unwrap().pop_front().unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.name(1).to_owned()]
+    }
+
+    fn most_tokens(&self, _: &Ask<'_>) -> MostTokens {
+        MostTokens::default()
     }
 
     fn costs(&self) -> bool {
