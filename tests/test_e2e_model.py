@@ -125,6 +125,9 @@ def test_a_limit_on_calls_is_kept_with_few_refusals(scene: Scene) -> None:
         pytest.param(behaviours.hanging(), "timeout", 2, id="hang"),
         pytest.param(behaviours.not_json(), "invalid_response", 1, id="invalid JSON"),
         pytest.param(answer(default=""), "empty_answer", 1, id="empty answer"),
+        pytest.param(answer(default="x" * 10_000_000), "answer_too_large", 1, id="10 MB"),
+        pytest.param(behaviours.dripping(answer()), "timeout", 2, id="one byte a second"),
+        pytest.param(behaviours.error_inside(), "unavailable", None, id="an error inside a 200"),
     ],
 )
 def test_what_concerns_one_question_ends_that_one_alone(
@@ -224,6 +227,31 @@ def test_no_answer_of_an_earlier_model_is_served_for_that_of_another(scene: Scen
         asked = scene.outcomes([*first, *repeats, *others])[-len(others) :]
     assert {(outcome["source"], outcome["model"]) for outcome in asked} == {("llm", "large")}
     assert [call.body["model"] for call in scene.calls()] == ["small"] * len(first) + ["large"] * len(others)
+
+
+BUDGET = 4_000
+"""Tokens: enough for a part of the questions."""
+
+
+def test_a_budget_is_never_exceeded_and_without_it_the_questions_that_waited_go_on(scene: Scene) -> None:
+    with ExitStack() as until:
+        restart(scene.stack, until, LLM_BUDGET_TOKENS=str(BUDGET), LLM_MAX_OUTPUT_TOKENS="400")
+        asked = scene.ask(150)
+        eventually(lambda: scene.are_closed("budget_spent"), "a spent budget")
+        time.sleep(OUTAGE_S)
+        spent = [outcome["spent"] for outcome in scene.probe.results() if outcome["_id"] in ids(asked)]
+        # More than that were reserved for a call whose answer turned out shorter.
+        assert 0.5 * BUDGET < sum(bill["input_tokens"] + bill["output_tokens"] for bill in spent) <= BUDGET
+        assert 0 < len(spent) == len(scene.calls()) < len(asked)
+    scene.all_is_paid_for_once(scene.outcomes(asked))
+    document = scene.probe.database["budget"].find_one()
+    assert document
+    assert document["spent"]["tokens"] <= BUDGET
+
+
+def ids(asked: list[Document]) -> set[str]:
+    """What the questions' outcomes are stored under."""
+    return {one["message_id"] for one in asked}
 
 
 def restart(stack: Stack, until: ExitStack, **settings: str) -> None:

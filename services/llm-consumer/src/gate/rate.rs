@@ -69,7 +69,10 @@ impl Rates {
 
 fn wait(not_until: governor::NotUntil<Moment>) -> Duration {
     let now = MonotonicClock.now();
-    Duration::from(not_until.earliest_possible().duration_since(now)).max(Duration::from_millis(1))
+    not_until
+        .earliest_possible()
+        .duration_since(now)
+        .max(Duration::from_millis(1))
 }
 
 #[cfg(test)]
