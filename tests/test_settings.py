@@ -55,7 +55,7 @@ def test_a_setting_that_cannot_be_used_starts_nothing(name: str, value: str, all
 
 
 def print_settings(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    command = [ROOT / "target/release" / program, "--print-settings"]
+    command = [str(ROOT / "target/release" / program), "--print-settings"]
     return subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
 
 
