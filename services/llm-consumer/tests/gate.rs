@@ -188,7 +188,7 @@ async fn a_question_that_is_refused_for_its_size_again_and_again_while_others_ar
         }
     };
     tokio::select! {
-        (answered, calls) = large => assert!(!answered && calls == 10, "{calls} calls"),
+        (answered, calls) = large => assert!(!answered && (10..=11).contains(&calls), "{calls} calls"),
         () = others => {}
     }
 }
