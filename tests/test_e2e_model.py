@@ -29,6 +29,7 @@ CANARY = "sk-canary-5f0c9a1e7b"
 SETTINGS = {
     "SCALE_LLM_CONSUMER": str(len(REPLICAS)),
     "LLM_CONCURRENCY": "64",
+    "LLM_MAX_OUTPUT_TOKENS": "400",
     "LLM_MODE": "openai",
     "LLM_TIMEOUT": "2s",
     "OPENAI_MODEL": "small",
@@ -235,7 +236,7 @@ BUDGET = 4_000
 
 def test_a_budget_is_never_exceeded_and_without_it_the_questions_that_waited_go_on(scene: Scene) -> None:
     with ExitStack() as until:
-        restart(scene.stack, until, LLM_BUDGET_TOKENS=str(BUDGET), LLM_MAX_OUTPUT_TOKENS="400")
+        restart(scene.stack, until, LLM_BUDGET_TOKENS=str(BUDGET))
         asked = scene.ask(150)
         eventually(lambda: scene.are_closed("budget_spent"), "a spent budget")
         time.sleep(OUTAGE_S)

@@ -26,6 +26,8 @@ pub use openai::{ExtraBody, OpenAiConfig};
 
 /// The pause after a call that failed; it doubles with each further failure.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
+/// How long a question that failed alone waits for others to be compared with.
+const COMPARISON: Duration = Duration::from_secs(5);
 /// Questions taken for each call that may be under way. An attempt that has to be retried
 /// takes that much longer than its neighbours, and must not hold them up.
 const WINDOW_PER_CALL: usize = 64;
@@ -138,6 +140,7 @@ impl Config {
             rpm: self.llm_rpm,
             tpm: self.llm_tpm,
             outage_deadline: self.llm_outage_deadline,
+            comparison: COMPARISON,
         }
     }
 

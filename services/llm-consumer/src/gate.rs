@@ -37,6 +37,8 @@ pub struct GateLimits {
     pub tpm: Option<u32>,
     /// How long a question waits at a closed gate before it becomes an error.
     pub outage_deadline: Option<Duration>,
+    /// How long a question that failed alone waits for others to be compared with.
+    pub comparison: Duration,
 }
 
 /// Lets calls through, in the order in which their questions came.
@@ -243,12 +245,17 @@ impl Gate {
             let pause = self.state().health.closed().is_none();
             return Next::Again { pause };
         }
+        let patience = Instant::now() + self.limits.comparison;
         loop {
             let news = self.news.notified();
-            if let Some(next) = self.verdict(visit) {
+            let is_over = Instant::now() >= patience;
+            if let Some(next) = self.verdict(visit, is_over) {
                 return next;
             }
-            news.await;
+            tokio::select! {
+                () = news => {}
+                () = sleep_until(patience), if !is_over => {}
+            }
         }
     }
 
@@ -275,13 +282,13 @@ impl Gate {
     }
 
     /// What a question does whose retries are spent, if that can be told.
-    fn verdict(&self, visit: &Visit) -> Option<Next> {
+    fn verdict(&self, visit: &Visit, is_patience_over: bool) -> Option<Next> {
         let state = self.state();
         let others_succeed = visit
             .successes_before
             .is_some_and(|before| state.health.successes() > before);
         // Or there is nobody to compare it with.
-        let is_alone = state.in_flight == 0 && state.waiting.is_empty();
+        let is_alone = is_patience_over && state.in_flight == 0 && state.waiting.is_empty();
         if others_succeed {
             Some(Next::End)
         } else if state.health.closed().is_some() {

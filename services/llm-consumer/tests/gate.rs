@@ -171,6 +171,29 @@ async fn an_outage_of_any_kind_makes_no_question_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn questions_that_come_one_after_the_other_are_compared_before_any_ends() {
+    let comparison = Duration::from_secs(5);
+    let gate = Gate::new(GateLimits { comparison, ..GATE });
+    let over = Instant::now() + Duration::from_secs(60);
+    let server = move || {
+        if Instant::now() < over {
+            error(ErrorKind::Refused)
+        } else {
+            Ok(())
+        }
+    };
+    let names = ["q1", "q2", "q3", "q4"];
+    let asked = join_all(names.iter().enumerate().map(|(number, name)| {
+        let gate = &gate;
+        async move {
+            tokio::time::sleep(Duration::from_secs(number as u64)).await;
+            ask(gate, name, 0, server).await.0
+        }
+    }));
+    assert_eq!(asked.await, [true; 4]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_question_that_is_refused_while_others_are_answered_ends_with_one_call() {
     let gate = gate(4);
     let refused = ask(&gate, "refused", 0, || error(ErrorKind::Refused));

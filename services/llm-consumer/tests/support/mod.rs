@@ -33,6 +33,7 @@ pub const GATE: GateLimits = GateLimits {
     rpm: None,
     tpm: None,
     outage_deadline: None,
+    comparison: Duration::from_millis(50),
 };
 pub const LIMITS: Limits = Limits {
     retries: 3,
