@@ -1,30 +1,33 @@
 //! The one gate for all calls of this service: how many at once, how many a minute, and none while no question can be
 //! answered. What waits here waits in Kafka as well: nothing becomes an error for it.
 //!
-//! [`health`] says when the gate is closed and whose turn it is to try; [`rate`] holds LLM_RPM and LLM_TPM.
+//! [`health`] says when the gate is closed and may be tried, [`verdict`] what a question does that failed; [`rate`] holds
+//! LLM_RPM and LLM_TPM, [`report`] tells people and programs.
 
 mod health;
 mod rate;
+mod report;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contracts::value::Id;
-use metrics::{counter, gauge, histogram};
-use serde::Serialize;
+use metrics::{gauge, histogram};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
-use tracing::{info, warn};
+use tracing::info;
 
-use crate::model::{Concern, ErrorKind, ModelError};
+use crate::model::{ErrorKind, ModelError};
 use health::{Change, Health};
 use rate::{Rates, Taken};
+pub use report::Report;
+use report::tell;
+pub use verdict::Next;
 
 /// The smallest concurrency that refusals for too many calls lead to.
 const LEAST_CONCURRENCY: f64 = 1.0;
-/// A question that was refused so often, with others answered each time in between, is not refused for them.
-const SINGLED_OUT: u32 = 10;
 
 /// How the gate is set.
 #[derive(Debug, Clone, Copy)]
@@ -81,43 +84,6 @@ pub struct Visit {
     openings: u64,
     /// What it has of the limits a minute for its next call.
     taken: Taken,
-}
-
-/// What the gate is like, for people and programs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// `open` or `closed`.
-    pub gate: &'static str,
-    /// Why it is closed: an `error_type`, …
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cause: Option<&'static str>,
-    /// … the same in words, …
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub meaning: Option<&'static str>,
-    /// … and what the server said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// Since when it is closed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<jiff::Timestamp>,
-    /// Questions that wait for their turn.
-    pub waiting: usize,
-    /// Calls under way.
-    pub in_flight: usize,
-    /// Most calls at once for now.
-    pub concurrency: usize,
-}
-
-/// What to do after a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// Go through the gate again; `pause` before, unless the gate sees to that.
-    Again {
-        /// Whether to pause.
-        pause: bool,
-    },
-    /// The question ends with this error.
-    End,
 }
 
 impl Gate {
@@ -230,90 +196,6 @@ impl Gate {
         Admission::Granted(Pass { gate: self, is_probe })
     }
 
-    /// What a question does that failed; `retries` is how often it may be asked again when that is its own fault.
-    /// Where it cannot be told yet, this waits for how others fare.
-    pub async fn after(&self, visit: &mut Visit, error: &ModelError, retries: u32) -> Next {
-        use ErrorKind::{BudgetSpent, QuotaExhausted, RateLimited, Unreachable};
-        match error.kind {
-            Unreachable => return Next::Again { pause: false },
-            RateLimited | QuotaExhausted | BudgetSpent if self.is_singled_out(visit) => return Next::End,
-            RateLimited | QuotaExhausted | BudgetSpent => return Next::Again { pause: false },
-            kind if kind.concern() == Concern::Question => return Next::End,
-            _ => {}
-        }
-        if self.count(visit, retries) <= retries {
-            let pause = self.state().health.closed().is_none();
-            return Next::Again { pause };
-        }
-        let patience = Instant::now() + self.limits.comparison;
-        loop {
-            let news = self.news.notified();
-            let is_over = Instant::now() >= patience;
-            if let Some(next) = self.verdict(visit, is_over) {
-                return next;
-            }
-            tokio::select! {
-                () = news => {}
-                () = sleep_until(patience), if !is_over => {}
-            }
-        }
-    }
-
-    /// Whether a question is refused again and again while others are answered: it may want more than there ever is.
-    fn is_singled_out(&self, visit: &mut Visit) -> bool {
-        let successes = self.state().health.successes();
-        if successes > visit.successes_seen {
-            visit.successes_seen = successes;
-            visit.singled_out += 1;
-        }
-        visit.singled_out >= SINGLED_OUT
-    }
-
-    /// Counts a failure.
-    fn count(&self, visit: &mut Visit, retries: u32) -> u32 {
-        let openings = self.state().health.openings();
-        if openings != visit.openings {
-            // What failed before the gate opened may have failed for that: one retry at least is left.
-            visit.openings = openings;
-            visit.failures = visit.failures.min(retries.saturating_sub(1));
-        }
-        visit.failures += 1;
-        visit.failures
-    }
-
-    /// What a question does whose retries are spent, if that can be told.
-    fn verdict(&self, visit: &Visit, is_patience_over: bool) -> Option<Next> {
-        let state = self.state();
-        let others_succeed = visit
-            .successes_before
-            .is_some_and(|before| state.health.successes() > before);
-        // Or there is nobody to compare it with.
-        let is_alone = is_patience_over && state.in_flight == 0 && state.waiting.is_empty();
-        if others_succeed {
-            Some(Next::End)
-        } else if state.health.closed().is_some() {
-            Some(Next::Again { pause: false })
-        } else {
-            is_alone.then_some(Next::End)
-        }
-    }
-
-    /// What the gate is like.
-    pub fn report(&self) -> Report {
-        let state = self.state();
-        let closed = state.health.closed();
-        Report {
-            gate: if closed.is_some() { "closed" } else { "open" },
-            cause: closed.map(|closed| closed.error.kind.as_str()),
-            meaning: closed.map(|closed| closed.error.kind.sentence()),
-            detail: closed.map(|closed| closed.error.detail.clone()),
-            since: closed.map(|closed| closed.since),
-            waiting: state.waiting.len(),
-            in_flight: state.in_flight,
-            concurrency: state.concurrency as usize,
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -406,28 +288,5 @@ impl Drop for Pass<'_> {
         }
         state.wake_next();
         self.gate.news.notify_waiters();
-    }
-}
-
-fn tell(change: Change, state: &State) {
-    gauge!("llm_concurrency").set(state.concurrency);
-    gauge!("llm_gate_closed").set(f64::from(u8::from(state.health.closed().is_some())));
-    match (change, state.health.closed()) {
-        (Change::Closed, Some(closed)) => {
-            let cause = closed.error.kind.as_str();
-            counter!("llm_gate_closings_total", "cause" => cause).increment(1);
-            warn!(
-                cause,
-                detail = closed.error.detail,
-                "{}: questions wait",
-                closed.error.kind.sentence()
-            );
-        }
-        (Change::StillClosed, Some(closed)) => {
-            let (cause, detail) = (closed.error.kind.as_str(), &closed.error.detail);
-            info!(cause, detail, since = %closed.since, "{}: questions go on waiting", closed.error.kind.sentence());
-        }
-        (Change::Opened { after }, _) => info!(?after, waiting = state.waiting.len(), "the model answers again"),
-        _ => {}
     }
 }
