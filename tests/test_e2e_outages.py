@@ -13,9 +13,10 @@ from stack.runtime import PORT_OF, SERVERS, SERVICES
 from stack.settings import PORTS
 from tests.support import Probe, eventually, question
 
-AWAY_S = 60
 RATE = 2  # questions a second
-QUESTIONS = RATE * (AWAY_S + 10)
+AWAY_S = 30
+LONG_AWAY_S = 60
+"""Of what our parts wait for: so long that they say so a second time."""
 WAITING = {
     "kafka": ("Kafka", ("cache-service", "llm-consumer", "storage-service", "traffic-generator")),
     # While cache-service waits, storage-service has nothing to store.
@@ -31,21 +32,23 @@ def test_nothing_is_lost_or_doubled_while_a_server_is_away(
     def take_away() -> None:
         time.sleep(2)
         stack.runtime.stop_part(server)
-        time.sleep(AWAY_S)
+        time.sleep(away_s)
         stack.runtime.start_part(server)
 
     name, parts = WAITING.get(server, ("", ()))
+    away_s = LONG_AWAY_S if server in WAITING else AWAY_S
+    total = RATE * (away_s + 10)
     logs = {part: Log(stack, part) for part in parts}
     outcomes = len(probe.results())
-    questions = dataset.write(tmp_path / "questions.jsonl", QUESTIONS, seed=SERVERS.index(server))
+    questions = dataset.write(tmp_path / "questions.jsonl", total, seed=SERVERS.index(server))
     outage = threading.Thread(target=take_away)
     outage.start()
     summary = stack.send(
-        TRAFFIC_SOURCE=str(questions), TRAFFIC_POPULARITY="each", TRAFFIC_TOTAL=str(QUESTIONS), TRAFFIC_RATE=str(RATE)
+        TRAFFIC_SOURCE=str(questions), TRAFFIC_POPULARITY="each", TRAFFIC_TOTAL=str(total), TRAFFIC_RATE=str(RATE)
     )
     outage.join()
     stack.wait_ready()
-    assert summary.asked == summary.verdicts.total() == len(probe.results()) - outcomes == QUESTIONS
+    assert summary.asked == summary.verdicts.total() == len(probe.results()) - outcomes == total
     assert (summary.verdicts["error"], summary.dead_letters) == (0, 0)
     eventually(probe.metrics_equal_the_results, "metrics that equal the results")
     for part, log in logs.items():
