@@ -42,8 +42,12 @@ def up(run_dir: Path, *wrapper: str, **settings: str) -> "subprocess.CompletedPr
         ("TRAFFIC_RATE", "-1", "from 0.001 to 1000000"),
         ("LLM_MODE", "gpt", "offline, openai"),
         ("TOPIC_PARTITIONS", "0", "1..=1000"),
-        ("DRAIN_DEADLINE", "soon", "up to 1h is allowed, such as 7s or 2m"),
-        ("DRAIN_DEADLINE", "2h", "up to 1h is allowed, such as 7s or 2m"),
+        ("BATCH_WAIT", "2days", "from 0s to 1h is allowed"),
+        ("STATE_TTL", "999999999d", "no longer than 36500d"),
+        ("TOPIC_RETENTION", "1s", "from 1h to 100years"),
+        ("KAFKA_SSL_CA_LOCATION", "/none/ca.pem", "no such file or folder"),
+        ("DRAIN_DEADLINE", "soon", "from 0s to 1h is allowed"),
+        ("DRAIN_DEADLINE", "2h", "from 0s to 1h is allowed"),
     ],
 )
 def test_a_setting_that_cannot_be_used_starts_nothing(name: str, value: str, allowed: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, value_parser};
 use contracts::value::Score;
 use messaging::process::{ProcessConfig, Settings};
-use messaging::settings::CommonConfig;
+use messaging::settings::{CENTURY, CommonConfig, duration};
 
 use crate::memory::Policy;
 
@@ -22,7 +22,7 @@ pub struct Config {
     #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(..=10_000_000))]
     pub cache_size: u32,
     /// How long after its verdict an answer may be reused, such as 30m or 24h.
-    #[arg(long, env, default_value = "24h", value_parser = humantime::parse_duration)]
+    #[arg(long, env, default_value = "24h", value_parser = duration(Duration::ZERO, CENTURY))]
     pub cache_ttl: Duration,
     /// Whether an answer may be reused that the model gave by other settings than today's: another model, prompt or
     /// LLM_MODE.
@@ -33,7 +33,7 @@ pub struct Config {
     pub score_threshold: Score,
     /// How long a question waits for the same question that is already with the model, before it asks in its place;
     /// the others that wait go on waiting, for twice as long each time, up to 1h. 0s lets none wait.
-    #[arg(long, env, default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, env, default_value = "60s", value_parser = duration(Duration::ZERO, CENTURY))]
     pub coalesce_timeout: Duration,
     /// Where to serve /metrics, /healthz and /readyz.
     #[arg(long, env, default_value = "127.0.0.1:8092")]

@@ -1,5 +1,6 @@
 //! How to reach Kafka: settings, and what every client is made from.
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -10,6 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tracing::{debug, info, warn};
 
 use crate::secret::Secret;
+use crate::settings::{HOUR, duration};
 use crate::wait;
 use contracts::topic::MAX_DEAD_LETTER_BYTES;
 
@@ -36,15 +38,8 @@ pub struct KafkaConfig {
     #[arg(long, env)]
     pub kafka_ssl_ca_location: Option<String>,
     /// How long a stop waits for records in work, such as 7s, up to 1h; what is unfinished then is handled again later.
-    #[arg(long, env, default_value = "7s", value_parser = parse_drain_deadline)]
+    #[arg(long, env, default_value = "7s", value_parser = duration(Duration::ZERO, HOUR))]
     pub drain_deadline: Duration,
-}
-
-fn parse_drain_deadline(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if duration <= Duration::from_secs(3600) => Ok(duration),
-        _ => Err("up to 1h is allowed, such as 7s or 2m".into()),
-    }
 }
 
 /// How to talk to the brokers.
@@ -65,7 +60,7 @@ impl KafkaConfig {
     /// Checks settings that constrain each other.
     ///
     /// # Errors
-    /// The setting that is missing, and why it is needed.
+    /// The setting that is missing or names nothing, and why it is needed.
     pub fn check(&self) -> Result<(), String> {
         let needs_sasl = matches!(
             self.kafka_security_protocol,
@@ -76,11 +71,16 @@ impl KafkaConfig {
             ("KAFKA_SASL_USERNAME", self.kafka_sasl_username.is_none()),
             ("KAFKA_SASL_PASSWORD", self.kafka_sasl_password.is_none()),
         ];
-        match missing.into_iter().find(|&(_, is_missing)| needs_sasl && is_missing) {
-            Some((name, _)) => Err(format!(
+        if let Some((name, _)) = missing.into_iter().find(|&(_, is_missing)| needs_sasl && is_missing) {
+            return Err(format!(
                 "{name} is not set, and KAFKA_SECURITY_PROTOCOL with SASL needs it"
+            ));
+        }
+        match &self.kafka_ssl_ca_location {
+            Some(path) if !Path::new(path).exists() => Err(format!(
+                "KAFKA_SSL_CA_LOCATION is '{path}', and there is no such file or folder"
             )),
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -10,6 +11,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -17,6 +19,9 @@ use tracing::{error, info};
 const BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0,
 ];
+
+/// Samples of histograms pile up until somebody asks for the metrics, or for so long.
+const UPKEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// Says whether a service has what it needs; false until it is set.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +59,13 @@ pub async fn serve(
         .set_buckets(&BUCKETS)?
         .install_recorder()
         .context("metrics recorder")?;
+    let upkeep = metrics.clone();
+    tokio::spawn(async move {
+        loop {
+            sleep(UPKEEP_EVERY).await;
+            upkeep.run_upkeep();
+        }
+    });
     let router = routes
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(async move || readiness.status()))

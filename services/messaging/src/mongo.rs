@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use mongodb::error::{Error, ErrorKind};
-use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Database, bson::doc};
 
 use crate::secret::Secret;
@@ -75,6 +75,8 @@ impl MongoConfig {
                 .journal(true)
                 .build(),
         );
+        // Whatever the connection string says: what was written must be seen.
+        options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
         let place = options
             .hosts
             .iter()

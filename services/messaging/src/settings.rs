@@ -1,10 +1,33 @@
-//! The settings that services with a database share.
+//! The settings that services with a database share, and what a duration may be.
+
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::client::KafkaConfig;
 use crate::mongo::MongoConfig;
 use crate::process::ProcessConfig;
+
+/// The longest that anything done within one run may take.
+pub const HOUR: Duration = Duration::from_secs(3600);
+/// The longest that anything may be kept: a hundred years of 365.25 days.
+pub const CENTURY: Duration = Duration::from_secs(100 * 31_557_600);
+
+/// What reads a duration such as 500ms, 60s or 1h 30m, `from` one that is allowed `to` another.
+///
+/// # Errors
+/// What is allowed.
+pub fn duration(from: Duration, to: Duration) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync {
+    move |text| match humantime::parse_duration(text) {
+        Ok(duration) if (from..=to).contains(&duration) => Ok(duration),
+        _ => {
+            let [from, to] = [from, to].map(humantime::format_duration);
+            Err(format!(
+                "from {from} to {to} is allowed, in words such as 500ms, 60s or 1h 30m"
+            ))
+        }
+    }
+}
 
 /// The servers that a service needs, and how it logs.
 #[derive(Debug, Clone, Args)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use messaging::process::{ProcessConfig, Settings};
-use messaging::settings::CommonConfig;
+use messaging::settings::{CommonConfig, HOUR, duration};
 
 /// Keeps exactly one outcome for every request, and metrics that equal their sum.
 #[derive(Debug, Parser)]
@@ -15,7 +15,7 @@ pub struct Config {
     #[arg(long, env, default_value = "500", value_parser = batch_size)]
     pub batch_size: usize,
     /// How long a batch that is not full waits for more, such as 10ms.
-    #[arg(long, env, default_value = "10ms", value_parser = humantime::parse_duration)]
+    #[arg(long, env, default_value = "10ms", value_parser = duration(Duration::ZERO, HOUR))]
     pub batch_wait: Duration,
     /// Where to serve the page, /api/metrics, /metrics, /healthz and /readyz.
     #[arg(long, env, default_value = "127.0.0.1:8082")]

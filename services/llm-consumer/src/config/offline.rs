@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
+use messaging::settings::{HOUR, duration};
 
-use super::parse_duration;
 use crate::offline::Mix;
 
 /// The simulated model; used with `LLM_MODE=offline`.
@@ -15,7 +15,7 @@ pub struct OfflineConfig {
     #[arg(long, env, default_value_t = 1)]
     pub offline_seed: u64,
     /// How long a call takes on average, such as 200ms, up to 1h; each takes between half and one and a half of it.
-    #[arg(long, env, default_value = "0s", value_parser = parse_duration)]
+    #[arg(long, env, default_value = "0s", value_parser = duration(Duration::ZERO, HOUR))]
     pub offline_latency: Duration,
     /// The share of calls that fail, 0 to 1.
     #[arg(long, env, default_value_t = 0.0, value_parser = parse_share)]

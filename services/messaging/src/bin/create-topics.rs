@@ -1,5 +1,6 @@
-//! Creates every topic that is not there yet, then ends.
+//! Creates every topic that is not there yet, brings the others to today's settings, then ends.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,13 +9,16 @@ use clap::Parser;
 use contracts::topic::{DEAD_LETTERS, MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES, topics};
 use messaging::client::{KafkaConfig, LogContext};
 use messaging::process::{self, ProcessConfig, Settings};
+use messaging::settings::{CENTURY, HOUR, duration};
 use messaging::wait::until_ok;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::error::RDKafkaErrorCode;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
-/// Creates every topic that is not there yet, all with the same number of partitions.
+/// Creates every topic that is not there yet, all with the same number of partitions; the others get today's settings.
 #[derive(Debug, Parser)]
 #[command(name = "create-topics", version)]
 struct Config {
@@ -24,10 +28,55 @@ struct Config {
     /// Copies of each partition; not more than there are brokers.
     #[arg(long, env, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=100))]
     topic_replication: i32,
+    /// How long a topic keeps what was written, such as 7days or 12h, from 1h on; or forever.
+    #[arg(long, env, default_value = "7days", value_parser = parse_retention)]
+    topic_retention: Retention,
     #[command(flatten)]
     kafka: KafkaConfig,
     #[command(flatten)]
     process: ProcessConfig,
+}
+
+/// How long a topic keeps a record: as Kafka has it, in milliseconds.
+#[derive(Debug, Clone)]
+struct Retention(String);
+
+const FOREVER: &str = "-1";
+
+fn parse_retention(text: &str) -> Result<Retention, String> {
+    if text == "forever" {
+        return Ok(Retention(FOREVER.into()));
+    }
+    match duration(HOUR, CENTURY)(text) {
+        Ok(kept) => Ok(Retention(kept.as_millis().to_string())),
+        Err(allowed) => Err(format!("{allowed}, or forever")),
+    }
+}
+
+/// Only whole segments are removed: by Kafka's default a partition keeps up to 1 GiB of what is over.
+const SEGMENT_BYTES: usize = 128 << 20;
+
+/// What a topic is to be.
+struct Wanted {
+    name: &'static str,
+    settings: [(&'static str, String); 3],
+}
+
+impl Config {
+    fn wanted(&self) -> Vec<Wanted> {
+        let messages = topics().into_iter().map(|topic| (topic.name, MAX_RECORD_BYTES));
+        messages
+            .chain([(DEAD_LETTERS, MAX_DEAD_LETTER_BYTES)])
+            .map(|(name, largest)| Wanted {
+                name,
+                settings: [
+                    ("max.message.bytes", largest.to_string()),
+                    ("retention.ms", self.topic_retention.0.clone()),
+                    ("segment.bytes", SEGMENT_BYTES.to_string()),
+                ],
+            })
+            .collect()
+    }
 }
 
 impl Settings for Config {
@@ -46,8 +95,10 @@ fn main() -> ExitCode {
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let admin: AdminClient<LogContext> = config.kafka.client().create_with_context(LogContext)?;
-    let create = until_ok("Kafka", &config.kafka.kafka_bootstrap_servers, || {
-        create(&admin, &config)
+    let wanted = config.wanted();
+    let create = until_ok("Kafka", &config.kafka.kafka_bootstrap_servers, || async {
+        let earlier = create(&admin, &config, &wanted).await?;
+        update(&admin, &earlier).await
     });
     tokio::select! {
         () = create => Ok(()),
@@ -55,33 +106,90 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     }
 }
 
-async fn create(admin: &AdminClient<LogContext>, config: &Config) -> anyhow::Result<()> {
-    let limit = |bytes: usize| bytes.to_string();
-    let (records, dead_letters) = (limit(MAX_RECORD_BYTES), limit(MAX_DEAD_LETTER_BYTES));
-    let names = topics()
-        .into_iter()
-        .map(|topic| (topic.name, &records))
-        .chain([(DEAD_LETTERS, &dead_letters)]);
-    let wanted: Vec<_> = names
-        .map(|(name, limit)| {
-            NewTopic::new(
-                name,
-                config.topic_partitions,
-                TopicReplication::Fixed(config.topic_replication),
-            )
-            .set("max.message.bytes", limit)
+// A broker that has just started may not know its controller yet, and librdkafka asks it only once: give up soon.
+fn options() -> AdminOptions {
+    let patience = Some(Duration::from_secs(5));
+    AdminOptions::new()
+        .request_timeout(patience)
+        .operation_timeout(patience)
+}
+
+/// Creates what is missing, and gives what was there before.
+async fn create<'a>(
+    admin: &AdminClient<LogContext>,
+    config: &Config,
+    wanted: &'a [Wanted],
+) -> anyhow::Result<Vec<&'a Wanted>> {
+    let new: Vec<_> = wanted
+        .iter()
+        .map(|topic| {
+            let copies = TopicReplication::Fixed(config.topic_replication);
+            let new = NewTopic::new(topic.name, config.topic_partitions, copies);
+            topic.settings.iter().fold(new, |new, (key, value)| new.set(key, value))
         })
         .collect();
-    // A broker that has just started may not know its controller yet, and librdkafka asks it only once: give up soon.
-    let patience = Some(Duration::from_secs(5));
-    let options = AdminOptions::new()
-        .request_timeout(patience)
-        .operation_timeout(patience);
-    for result in admin.create_topics(&wanted, &options).await? {
+    let mut earlier = Vec::new();
+    for (topic, result) in wanted.iter().zip(admin.create_topics(&new, &options()).await?) {
         match result {
             Ok(topic) => info!(topic, partitions = config.topic_partitions, "created"),
-            Err((topic, RDKafkaErrorCode::TopicAlreadyExists)) => info!(topic, "already there"),
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => earlier.push(topic),
             Err((topic, error)) => bail!("topic {topic}: {error}"),
+        }
+    }
+    Ok(earlier)
+}
+
+/// Brings topics to today's settings; what else somebody set for them stays. Where that is not allowed, the difference
+/// is told.
+async fn update(admin: &AdminClient<LogContext>, topics: &[&Wanted]) -> anyhow::Result<()> {
+    let specifiers: Vec<_> = topics
+        .iter()
+        .map(|topic| ResourceSpecifier::Topic(topic.name))
+        .collect();
+    for (topic, described) in topics
+        .iter()
+        .zip(admin.describe_configs(&specifiers, &options()).await?)
+    {
+        let described = match described {
+            Ok(described) => described,
+            Err(error) => {
+                warn!(topic = topic.name, %error, "already there; its settings cannot be read");
+                continue;
+            }
+        };
+        let today: HashMap<_, _> = described.entries.iter().map(|entry| (&*entry.name, entry)).collect();
+        let value = |key: &str| {
+            today
+                .get(key)
+                .and_then(|entry| entry.value.as_deref())
+                .unwrap_or_default()
+        };
+        let differ: Vec<_> = topic
+            .settings
+            .iter()
+            .filter(|(key, wanted)| value(key) != wanted)
+            .collect();
+        if differ.is_empty() {
+            info!(topic = topic.name, "already there");
+            continue;
+        }
+        let change = differ
+            .iter()
+            .map(|(key, wanted)| format!("{key} from {} to {wanted}", value(key)))
+            .collect::<Vec<_>>()
+            .join(", ");
+        // Kafka takes the whole of what is set for a topic, not a part.
+        let kept = described
+            .entries
+            .iter()
+            .filter(|entry| entry.source == ConfigSource::DynamicTopic);
+        let kept = kept.filter_map(|entry| Some((&*entry.name, entry.value.as_deref()?)));
+        let all = kept.chain(topic.settings.iter().map(|(key, wanted)| (*key, &**wanted)));
+        let altered = AlterConfig::new(ResourceSpecifier::Topic(topic.name));
+        let altered = all.fold(altered, |altered, (key, value)| altered.set(key, value));
+        match admin.alter_configs(&[altered], &options()).await?.pop() {
+            Some(Err((_, error))) => warn!(topic = topic.name, change, %error, "already there, and not as it is to be"),
+            _ => info!(topic = topic.name, change, "already there, and changed"),
         }
     }
     Ok(())
