@@ -52,6 +52,9 @@ def _between(kind: type[int] | type[float], low: float, high: float) -> Callable
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
+_LONGEST_MS = 36_500 * _UNITS_MS["d"]
+
+
 def _duration(value: str) -> int:
     parts = re.findall(r"(\d+)\s*(ms|s|min|m|h|d)\s*", value)
     if "".join(number + unit for number, unit in parts) != re.sub(r"\s", "", value) or not parts:
@@ -59,6 +62,8 @@ def _duration(value: str) -> int:
     milliseconds = sum(int(number) * _UNITS_MS[unit] for number, unit in parts)
     if milliseconds == 0:
         raise ValueError("allowed: a duration longer than zero")
+    if milliseconds > _LONGEST_MS:
+        raise ValueError("allowed: a duration no longer than 36500d")
     return milliseconds
 
 
@@ -128,14 +133,6 @@ class Config:
     ]
     state_ttl: Annotated[int, Setting("24h", _duration, "How long a request is remembered after its last attempt")]
     checkpoint_interval: Annotated[int, Setting("10s", _duration, "How often the job's state is saved")]
-    sink_guarantee: Annotated[
-        str,
-        Setting(
-            "at-least-once",
-            _choice("at-least-once", "exactly-once"),
-            "What a crash may repeat in what is written; exactly-once holds all of it back until the next checkpoint",
-        ),
-    ]
     scorer_sample: Annotated[
         int,
         Setting("100000", _between(int, 1, 100_000), "How many reference answers the scorer knows words from"),
@@ -165,6 +162,9 @@ class Config:
         for name in ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password"):
             if values["kafka_security_protocol"].startswith("sasl") and not values[name]:
                 raise InvalidSettingError(f"{name.upper()} is not set, and KAFKA_SECURITY_PROTOCOL with SASL needs it")
+        authorities = values["kafka_ssl_ca_location"]
+        if authorities and not Path(authorities).exists():
+            raise InvalidSettingError(f"KAFKA_SSL_CA_LOCATION is {authorities!r}, and there is no such file or folder")
         return cls(**values)
 
     @classmethod

@@ -1,13 +1,19 @@
-"""What submitting needs of Flink's REST interface."""
+"""What is asked of Flink's REST interface about the job."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import httpx
 
+JOB_NAME = "streaming_score_job"
+"""What the job's name on Flink's page begins with; its version follows."""
+
 _ENDED = frozenset({"FINISHED", "CANCELED", "FAILED"})
+_TOO_MANY_FAILURES = 2
+"""So many checkpoints that failed one after the other are no accident of a restart."""
 
 
 class FlinkError(Exception):
@@ -22,8 +28,10 @@ class JobFailedError(FlinkError):
 class Job:
     """A job as Flink's overview shows it."""
 
+    id: str
     name: str
     state: str
+    since_ms: int
 
     @property
     def ended(self) -> bool:
@@ -50,10 +58,30 @@ class Flink:
         """How many TaskManagers there are. A JobManager answers only once it has recovered its jobs."""
         return int(self._get("/overview")["taskmanagers"])
 
-    def job(self, job_id: str) -> Job | None:
-        """The job of that id, if Flink knows one."""
-        jobs = self._get("/jobs/overview")["jobs"]
-        return next((Job(job["name"], job["state"]) for job in jobs if job["jid"] == job_id), None)
+    def jobs(self) -> list[Job]:
+        """Every version of the job that Flink knows, what ended last at the end."""
+        shown = [job for job in self._get("/jobs/overview")["jobs"] if job["name"].startswith(JOB_NAME)]
+        jobs = [Job(job["jid"], job["name"], job["state"], job["start-time"]) for job in shown]
+        return sorted(jobs, key=lambda job: job.since_ms)
+
+    def running(self) -> list[Job]:
+        """Those of `jobs` that have not ended."""
+        return [job for job in self.jobs() if not job.ended]
+
+    def complaint(self, job_id: str) -> str:
+        """What keeps a job from its work, in words; nothing where it works."""
+        job = self._get(f"/jobs/{job_id}")
+        if not _works(job):
+            return f"the job is {job['state'].lower()}, and not every task of it runs: {self._cause(job_id)}"
+        checkpoints = self._get(f"/jobs/{job_id}/checkpoints")
+        failed = failures_in_a_row(checkpoint["status"] for checkpoint in checkpoints["history"])
+        if failed < _TOO_MANY_FAILURES:
+            return ""
+        return f"its last {failed} checkpoints failed: {checkpoints['latest']['failed'].get('failure_message')}"
+
+    def end_of(self, job: Job) -> str:
+        """How a job ended, and why if Flink knows."""
+        return f"{job.state.lower()}: {self._cause(job.id)}" if job.state == "FAILED" else job.state.lower()
 
     def wait_until_running(self, job_id: str, patience: float | None = None) -> None:
         """Waits until every task of the job runs, for `patience` seconds if it is not to be the usual time.
@@ -70,7 +98,7 @@ class Flink:
             job = self._get(f"/jobs/{job_id}")
             if job["state"] in _ENDED:
                 raise JobFailedError(f"the job is {job['state'].lower()}: {self._cause(job_id)}")
-            return bool(job["vertices"]) and all(task["status"] == "RUNNING" for task in job["vertices"])
+            return _works(job)
 
         self._wait(job_id, is_running, "start", patience)
 
@@ -97,7 +125,7 @@ class Flink:
         self._wait_until_ended(job_id)
 
     def _wait_until_ended(self, job_id: str) -> None:
-        self._wait(job_id, lambda: (job := self.job(job_id)) is None or job.ended, "end")
+        self._wait(job_id, lambda: job_id not in [job.id for job in self.running()], "end")
 
     def _wait(self, job_id: str, is_done: Callable[[], bool], what: str, patience: float | None = None) -> None:
         patience = patience or self._patience
@@ -116,6 +144,16 @@ class Flink:
 
     def _post(self, path: str, body: object) -> dict[str, Any]:
         return dict(self._client.post(path, json=body).raise_for_status().json())
+
+
+def failures_in_a_row(statuses: Iterable[str]) -> int:
+    """How many of the newest checkpoints failed, of which the newest comes first; what is under way tells nothing."""
+    ended = (status for status in statuses if status != "IN_PROGRESS")
+    return sum(1 for _ in takewhile(lambda status: status == "FAILED", ended))
+
+
+def _works(job: Mapping[str, Any]) -> bool:
+    return bool(job["vertices"]) and all(task["status"] == "RUNNING" for task in job["vertices"])
 
 
 def _root(stacktrace: str) -> str:

@@ -6,7 +6,6 @@ from flink_job.config import Config
 
 GROUP = "flink_job"
 _MAX_REQUEST_BYTES = (5 << 20) + 4096  # the largest record of any topic, a dead letter, and what it weighs beside
-_TRANSACTION_TIMEOUT_MS = 900_000  # what brokers allow at most
 _LOGIN_MODULES = {"PLAIN": "plain.PlainLoginModule"}
 _SCRAM = "scram.ScramLoginModule"
 
@@ -35,16 +34,13 @@ def sink(topic: str, config: Config, *, headers: bool = False) -> str:
     if headers:
         columns += ", `headers` MAP<STRING, BYTES> METADATA"
     options = {
-        "sink.delivery-guarantee": config.sink_guarantee,
+        "sink.delivery-guarantee": "at-least-once",
         "properties.max.request.size": str(_MAX_REQUEST_BYTES),
         "properties.compression.type": "lz4",
         "properties.linger.ms": "5",
         # What comes while a request is under way makes the next one: large under load, at once without.
         "properties.max.in.flight.requests.per.connection": "1",
     }
-    if config.sink_guarantee == "exactly-once":
-        options["sink.transactional-id-prefix"] = f"{GROUP}-{topic}"
-        options["properties.transaction.timeout.ms"] = str(_TRANSACTION_TIMEOUT_MS)
     return _table(topic, columns, options, config)
 
 

@@ -1,4 +1,4 @@
-"""flink-submit: makes Flink run this code, with these settings and this scorer. Again, it changes nothing.
+"""One submission: makes Flink run this code, with these settings and this scorer. Again, it changes nothing.
 
 A job that runs something else is stopped with a savepoint and the new one goes on from there. Where none runs, the
 new one goes on from the newest savepoint or checkpoint.
@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,12 +25,11 @@ from py4j.protocol import Py4JJavaError
 from flink_job.config import Config, InvalidSettingError
 from flink_job.database import Database
 from flink_job.fit_scorer import Artefact, fit, shipped_model, weights_hash
-from flink_job.flink_rest import Flink, FlinkError, JobFailedError
+from flink_job.flink_rest import JOB_NAME, Flink, FlinkError, Job, JobFailedError
+from flink_job.logs import start_log
 from flink_job.shipping import Build, JudgeToBe
 from flink_job.streaming_score_job import ANSWERS, DEAD_LETTERS, REQUESTS, VERDICTS, start
 
-JOB_NAME = "streaming_score_job"
-JOB_ID = hashlib.sha256(JOB_NAME.encode()).hexdigest()[:32]
 RECOVERY_S = 60
 # These say how to submit, not what.
 _NOT_THE_JOBS = {"flink_url", "log_format", "log_level", "mongodb_database", "mongodb_uri"}
@@ -39,18 +39,18 @@ Found = TypeVar("Found")
 
 
 def main() -> int:
-    """Runs flink-submit and gives its exit code: 0 done, 1 failed, 2 a setting that cannot be."""
-    if "--print-settings" in sys.argv[1:]:
-        print(json.dumps(Config.described(), indent=2))
-        return 0
+    """Submits once and gives the exit code: 0 done, 1 failed, 2 a setting or a calibration that cannot be."""
     try:
         config = Config.from_environment(os.environ)
     except InvalidSettingError as error:
         print(f"flink-submit: {error}", file=sys.stderr)
         return 2
-    _start_log(config)
+    start_log(config)
     try:
         submit(config)
+    except NoJudgeError as error:
+        log.critical("%s", error)
+        return 2
     except (FlinkError, HTTPError, OSError) as error:
         log.critical("%s", error)
         return 1
@@ -59,13 +59,19 @@ def main() -> int:
     return 0
 
 
+class NoJudgeError(Exception):
+    """The scorer is none that a judge can be made of."""
+
+
 def submit(config: Config) -> None:
     """Makes Flink run the job as `config` has it.
 
     Raises
     ------
+    NoJudgeError
+        The judge cannot be made.
     FlinkError
-        The judge cannot be made, or Flink would not run it.
+        Flink would not run it.
     """
     artefact, judge = prepare(config)
     wait_for("Kafka's topics", config.kafka_bootstrap_servers, lambda: topics_exist(config))
@@ -76,14 +82,13 @@ def submit(config: Config) -> None:
         log.warning("this Python has no shared library (libpython): it runs beside the TaskManager, and slower")
         config = replace(config, flink_execution_mode="process")
     name = f"{JOB_NAME} {version(config, artefact, judge.build)}"
-    running = flink.job(JOB_ID)
-    if running and not running.ended:
-        if running.name == name:
-            flink.wait_until_running(JOB_ID)
+    for job in flink.running():
+        if job.name == name:
+            flink.wait_until_running(job.id)
             log.info("%s already runs", name)
             return
-        log.info("%s runs, and is replaced", running.name)
-        end(flink, config)
+        log.info("%s runs, and is replaced", job.name)
+        end(flink, config, job)
     run(flink, config, judge, name)
 
 
@@ -94,7 +99,7 @@ def prepare(config: Config) -> tuple[Artefact, JudgeToBe]:
 
     Raises
     ------
-    FlinkError
+    NoJudgeError
         The judge cannot be made.
     """
     mongodb = urlsplit(config.mongodb_uri).netloc.rpartition("@")[2]
@@ -107,7 +112,7 @@ def prepare(config: Config) -> tuple[Artefact, JudgeToBe]:
             judge.make()
         except (ValueError, KeyError, TypeError) as error:  # of a calibration that somebody changed by hand, too
             back = "`make apply-calibration RESET=1` goes back to the shipped model"
-            raise FlinkError(f"no judge can be made of the scorer ({error}); {back}") from error
+            raise NoJudgeError(f"no judge can be made of the scorer ({error}); {back}") from error
         wait_for("MongoDB", mongodb, lambda: database.save_scorer(artefact))
     log.info("fitted scorer %s on %d reference answers", artefact.hash, len(references))
     return artefact, judge
@@ -128,20 +133,20 @@ def todays_model(applied: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return {**shipped, "calibration": applied["model"]["calibration"]}
 
 
-def end(flink: Flink, config: Config) -> None:
-    """Stops what runs, with a savepoint if that can be had; else its last checkpoint has to do.
+def end(flink: Flink, config: Config, job: Job) -> None:
+    """Stops a job that runs, with a savepoint if that can be had; else its last checkpoint has to do.
 
     A job that ZooKeeper has just brought back may finish its start first: until then it cannot be saved, and one that
     is interrupted while it loads Python leaves a TaskManager that cannot load it any more.
     """
     try:
-        flink.wait_until_running(JOB_ID, RECOVERY_S)
-        log.info("saved to %s", flink.stop(JOB_ID, (config.flink_state_dir / "savepoints").as_uri()))
+        flink.wait_until_running(job.id, RECOVERY_S)
+        log.info("saved to %s", flink.stop(job.id, (config.flink_state_dir / "savepoints").as_uri()))
     except JobFailedError as error:
         log.warning("%s", error)
     except FlinkError as error:
         log.warning("no savepoint (%s)", error)
-        flink.cancel(JOB_ID)
+        flink.cancel(job.id)
 
 
 def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
@@ -152,26 +157,40 @@ def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
     FlinkError
         It does not start.
     """
+    job_id = identity(config.flink_state_dir)
     snapshots: Sequence[Path | None] = newest_first(config.flink_state_dir)
     for snapshot in snapshots or [None]:
         try:
             log.info("submitting %s, going on from %s", name, snapshot or "nothing")
-            start(config, judge, name, JOB_ID, restore_from=snapshot.as_uri() if snapshot else None)
-            flink.wait_until_running(JOB_ID)
+            start(config, judge, name, job_id, restore_from=snapshot.as_uri() if snapshot else None)
+            flink.wait_until_running(job_id)
         except (JobFailedError, Py4JJavaError) as error:
-            if "DuplicateJobSubmission" in str(error):
-                log.info("another flink-submit was quicker")
-                return
             log.warning("%s", error)
+            if flink.running():
+                raise FlinkError("another flink-submit was quicker") from error
         else:
-            log.info("%s runs: %s/#/job/%s/overview", name, config.flink_url, JOB_ID)
+            log.info("%s runs: %s/#/job/%s/overview", name, config.flink_url, job_id)
             return
     raise FlinkError(f"{name} could not be started")
 
 
+def identity(state: Path) -> str:
+    """The job's id, 32 hexadecimal digits: drawn once for each folder of state.
+
+    Whoever knows it can cancel the job by a mere link, which no setting of Flink forbids: so that a page in a user's
+    browser cannot guess it.
+    """
+    file = state / "job-id"
+    if not file.exists():
+        drawn = file.with_suffix(f".{os.getpid()}")
+        drawn.write_text(secrets.token_hex(16))
+        drawn.rename(file)
+    return file.read_text()
+
+
 def newest_first(state: Path) -> list[Path]:
     """The complete savepoints and checkpoints: those with a `_metadata`, which is written last."""
-    found = [*state.glob("savepoints/savepoint-*/_metadata"), *state.glob(f"checkpoints/{JOB_ID}/chk-*/_metadata")]
+    found = [*state.glob("savepoints/savepoint-*/_metadata"), *state.glob("checkpoints/*/chk-*/_metadata")]
     return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
 
@@ -214,19 +233,6 @@ def wait_for(what: str, where: str, probe: Callable[[], Found]) -> Found:
             log.info("waiting for %s at %s: %s", what, where, reason)
             say_at = time.monotonic() + 30
         time.sleep(0.5)
-
-
-class _JsonLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line = {"timestamp": self.formatTime(record), "level": record.levelname, "message": record.getMessage()}
-        return json.dumps(line | {"service": record.name})
-
-
-def _start_log(config: Config) -> None:
-    logging.basicConfig(format="%(asctime)s %(levelname)5s %(name)s: %(message)s", level=logging.WARNING)
-    log.setLevel({"warn": "WARNING", "trace": "DEBUG"}.get(config.log_level, config.log_level.upper()))
-    if config.log_format == "json":
-        logging.getLogger().handlers[0].setFormatter(_JsonLines())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Starts one part of Flink in the foreground: start.sh jobmanager | taskmanager | submit
+# (submit watches the job once it is submitted, and touches FLINK_WORK_DIR/submit/healthy as long as it works)
 # or runs a tool that belongs to the job: start.sh tool flink_job.explain …
 #
 # The PyFlink package is a whole Flink; nothing in it is changed. Settings, all from the environment:
@@ -38,9 +39,16 @@ FLINK_HOME=$("$python" -c 'import importlib.util as u; s = u.find_spec("pyflink"
 compgen -G "$connector/flink-sql-connector-kafka-*.jar" > /dev/null ||
     fail "there is no flink-sql-connector-kafka jar in FLINK_CONNECTOR_DIR ($connector)"
 
+mkdir -p "$state"
+if [[ $role == submit ]]; then
+    # Two would undo each other's work. The lock goes with the process.
+    exec 9> "$state/submit.lock"
+    flock --nonblock 9 || fail "another flink-submit looks after the job of $state"
+fi
+
 # Flink's own jars, the connector, and the bridge to Python, which must be the process's own (see conf/config.yaml).
 rm -rf "$work"
-mkdir -p "$work/lib" "$work/tmp" "$work/log" "$state"
+mkdir -p "$work/lib" "$work/tmp" "$work/log"
 ln -s "$FLINK_HOME"/lib/*.jar "$FLINK_HOME"/opt/flink-python-*.jar "$connector"/flink-sql-connector-kafka-*.jar "$work/lib"
 state=$(cd "$state" && pwd)
 
@@ -87,7 +95,7 @@ case $role in
     submit)
         export FLINK_STATE_DIR=$state LOG4J_PROPERTIES=$here/conf/log4j-console.properties
         export JVM_ARGS="-Xmx256m -Dlog.level=error" PYTHONPATH=$root
-        exec "$python" -m flink_job.submit "${@:2}"
+        exec "$python" -m flink_job.watch --healthy "$work/healthy" "${@:2}"
         ;;
     *) fail "there is no part $role: jobmanager, taskmanager, submit or tool" ;;
 esac

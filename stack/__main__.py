@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from stack import budget, estimate, judging, reask
+from stack.bring_up import submit_again
 from stack.model import complaints
 from stack.outcomes import Summary
-from stack.runtime import NOTHING_RUNS, Runtime, choose_runtime, in_order, need_running, run_once
+from stack.runtime import NOTHING_RUNS, Part, Runtime, choose_runtime, in_order, need_running, run_once
 from stack.runtimes import runtime_of
 from stack.settings import ROOT, Settings, StackError
 from stack.steps import Steps
@@ -67,7 +68,7 @@ def status(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
         "part", "state", "pid", "since", "port", Column("log", overflow="fold"), box=None, header_style="bold"
     )
     for part in in_order(runtime.parts()):
-        state = part.state if part.exit_code is None else f"{part.state} ({part.exit_code})"
+        state = _state(runtime, part)
         since = _age(time.time() - part.started) if part.running else ""
         log = settings.log(part.name)
         shown = log.relative_to(ROOT) if log.is_relative_to(ROOT) else log
@@ -88,7 +89,8 @@ def import_questions(runtime: Runtime, _: Settings, arguments: argparse.Namespac
     """Import questions from a file, and fit the scorer on them."""
     need_running(runtime)
     run_once(runtime, "questions-import", environment={"QUESTIONS_FILE": arguments.file})
-    run_once(runtime, "flink-submit")
+    with Steps() as steps:
+        submit_again(runtime, steps)
 
 
 def metrics_rebuild(runtime: Runtime, _: Settings, __: argparse.Namespace) -> None:
@@ -147,6 +149,12 @@ def _send(runtime: Runtime, settings: Settings) -> None:
     console.print(table)
     _show_complaints(runtime)
     console.print(f"Record   {summary.folder}")
+
+
+def _state(runtime: Runtime, part: Part) -> str:
+    if part.exit_code is not None:
+        return f"{part.state} ({part.exit_code})"
+    return f"{part.state}, not ready" if part.running and not runtime.is_ready(part) else part.state
 
 
 def _show_complaints(runtime: Runtime) -> None:

@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Protocol
 
-from stack.runtime import ONE_SHOTS, SERVICES, Part, in_order
+from stack.runtime import ONE_SHOTS, SERVICES, SUBMIT, Part, in_order
 from stack.settings import Settings, StackError
 from stack.steps import Steps
 
@@ -29,10 +29,13 @@ class Parts(Protocol):
 
 
 class Startable(Parts, Protocol):
-    """The parts of a stack, and how to start one."""
+    """The parts of a stack, and how to start and stop one."""
 
     def start_part(self, name: str) -> None:
         """Starts one part and does not wait for it."""
+
+    def stop_part(self, name: str) -> None:
+        """Stops one part and returns when it has ended."""
 
 
 class Watch:
@@ -80,7 +83,7 @@ class Watch:
 
 
 def bring_up(stack: Startable, steps: Steps) -> None:
-    """Runs the one-shots in their order, and returns when questions can be asked.
+    """Runs the one-shots in their order, then has the job submitted; returns when questions can be asked.
 
     The order is for comfort: each part waits by itself for what it needs.
     Raises StackError for a stack that is stopped meanwhile, and, with the end of its log, for a part
@@ -102,8 +105,18 @@ def bring_up(stack: Startable, steps: Steps) -> None:
         time.sleep(0.2)
 
 
+def submit_again(stack: Startable, steps: Steps) -> None:
+    """Has the job submitted as it is to be now, and returns when it runs; raises StackError as `bring_up` does."""
+    stack.stop_part(SUBMIT)
+    stack.start_part(SUBMIT)
+    watch = Watch(stack, steps)
+    while SUBMIT not in watch.ready:
+        watch.look(part for part in stack.parts() if part.service == SUBMIT)
+        time.sleep(0.2)
+
+
 def _has_to_run(part: Part) -> bool:
-    return part.service in ONE_SHOTS and part.exit_code != 0
+    return (part.service in ONE_SHOTS and part.exit_code != 0) or (part.service == SUBMIT and not part.running)
 
 
 def _complaint(part: Part, starts: int) -> str:
@@ -111,6 +124,6 @@ def _complaint(part: Part, starts: int) -> str:
     ended = part.exit_code is not None
     if part.state == "fatal" or (part.service in ONE_SHOTS and ended and part.exit_code != 0):
         return f"failed (exit code {part.exit_code})"
-    if part.service in SERVICES and ended and part.exit_code in (0, 2):
+    if part.service in (*SERVICES, SUBMIT) and ended and part.exit_code in (0, 2):
         return f"ended (exit code {part.exit_code})"
     return f"was started {starts} times, and ended each time" if starts >= TOO_MANY_STARTS else ""

@@ -14,10 +14,12 @@ from calibration.cases import Chosen, Document
 from calibration.sitting import sit
 from calibration.store import Store
 from flink_job.config import Config, InvalidSettingError
+from stack.bring_up import submit_again
 from stack.explanation import show
 from stack.options import bounded, options
-from stack.runtime import NOTHING_RUNS, Runtime, need_running, run_once
+from stack.runtime import NOTHING_RUNS, Runtime, need_running
 from stack.settings import SettingError, Settings, StackError
+from stack.steps import Steps
 
 OPTIONS = {
     "explain": ("ANSWER", "REFERENCE", "QUESTION_TEXT", "QUESTION"),
@@ -102,7 +104,8 @@ def apply_calibration(runtime: Runtime, settings: Settings, arguments: argparse.
         before = _scorer(store)
         store.apply(calibration["_id"]) if calibration else store.reset()
         # Always: the last time it may have failed. Where the job runs so already, it changes nothing.
-        run_once(runtime, "flink-submit")
+        with Steps() as steps:
+            submit_again(runtime, steps)
         after = _scorer(store)
     if before == after:
         console.print(f"Nothing changes: the job scores by {after['hash']} already.")

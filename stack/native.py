@@ -24,7 +24,18 @@ from stack.bring_up import bring_up
 from stack.build import is_build_noted, note_build
 from stack.checks import check_settings
 from stack.logs import last_lines
-from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, forget, name_of, output_of, remember, service_and_copy
+from stack.runtime import (
+    ONE_SHOTS,
+    PORT_OF,
+    SUBMIT,
+    Part,
+    begin,
+    forget,
+    name_of,
+    output_of,
+    remember,
+    service_and_copy,
+)
 from stack.settings import PORTS, ROOT, SCALES, STOP_GRACE_S, Settings, StackError
 from stack.steps import Steps
 
@@ -263,7 +274,7 @@ class NativeRuntime:
 
     def _start_stopped(self) -> None:
         for part in self.parts():
-            if not part.running and part.service not in ONE_SHOTS:
+            if not part.running and part.service not in (*ONE_SHOTS, SUBMIT):
                 self.start_part(part.name)
 
     def _part(self, info: Mapping[str, Any]) -> Part:

@@ -1,11 +1,16 @@
 """Whether a part of a native stack does its work; in containers, health checks tell."""
 
 import socket
+import time
+from pathlib import Path
 
 import httpx
 
-from stack.runtime import ONE_SHOTS, PORT_OF, SERVICES, Part
+from stack.runtime import ONE_SHOTS, PORT_OF, SERVICES, SUBMIT, Part
 from stack.settings import Settings
+
+FRESH_S = 15
+"""The job is seen to several times in so many seconds."""
 
 
 def is_ready(part: Part, settings: Settings) -> bool:
@@ -16,12 +21,20 @@ def is_ready(part: Part, settings: Settings) -> bool:
         return False
     if part.service in SERVICES:
         return _answer(settings.url(PORT_OF[part.service], part.copy) + "/readyz") is not None
+    if part.service == SUBMIT:
+        return _is_fresh(settings.run_dir / "data/flink/work/submit/healthy", part.started)
     if part.service in ("jobmanager", "taskmanager"):
         overview = _answer(settings.url("FLINK_PORT") + "/overview")
         wanted = settings.copies("taskmanager") if part.service == "taskmanager" else 0
         return overview is not None and overview.json()["taskmanagers"] >= wanted
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", settings.ports[PORT_OF[part.service]])) == 0
+
+
+def _is_fresh(file: Path, started: float) -> bool:
+    """Whether it was touched by what was started then, and lately."""
+    touched = file.stat().st_mtime if file.exists() else 0.0
+    return touched > max(started, time.time() - FRESH_S)
 
 
 def _answer(url: str) -> httpx.Response | None:

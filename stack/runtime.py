@@ -21,8 +21,11 @@ SERVERS = ("zookeeper", "kafka", "mongo", "jobmanager", "taskmanager")
 SERVICES = ("cache-service", "llm-consumer", "storage-service")
 """Our own parts that keep running."""
 
-ONE_SHOTS = ("topics", "questions-import", "flink-submit")
+ONE_SHOTS = ("topics", "questions-import")
 """The parts that do something once and end, in the order in which `up` runs them."""
+
+SUBMIT = "flink-submit"
+"""The part that submits the job and watches it: after the one-shots, so that it finds all questions."""
 
 PORT_OF = {
     "zookeeper": "ZOOKEEPER_PORT",
@@ -61,7 +64,7 @@ class Part:
 
 def in_order(parts: Iterable[Part]) -> list[Part]:
     """Parts as they come to life."""
-    order = [*SERVERS, *SERVICES, *ONE_SHOTS]
+    order = [*SERVERS, *SERVICES, *ONE_SHOTS, SUBMIT]
     return sorted(parts, key=lambda part: (order.index(part.service), part.copy))
 
 
@@ -78,6 +81,8 @@ def service_and_copy(name: str) -> tuple[str, int]:
 
 class Runtime(Protocol):
     """Runs the parts of one stack."""
+
+    settings: Settings
 
     def is_up(self) -> bool:
         """Whether the stack runs, whole or in part."""

@@ -12,9 +12,9 @@ import cotejo_native
 import pytest
 
 from flink_job.flink_rest import Flink
-from flink_job.submit import JOB_ID
 from stack.api import RUNTIME, Stack
 from stack.native import NativeRuntime
+from stack.runtime import SUBMIT
 from stack.settings import ROOT
 from tests.support import Document, Probe, eventually, message
 
@@ -79,9 +79,8 @@ def submit(stack: Stack, root: Path, **settings: str) -> str:
         "PYTHON": sys.executable,
     }
     environment = os.environ | stack.runtime.environment() | place | settings
-    subprocess.run([root / "jobmanager/start.sh", "submit"], cwd=root, env=environment, check=True)
-    job = Flink(stack.endpoints["FLINK_URL"]).job(JOB_ID)
-    assert job is not None
+    subprocess.run([root / "jobmanager/start.sh", "submit", "--once"], cwd=root, env=environment, check=True)
+    [job] = Flink(stack.endpoints["FLINK_URL"]).running()
     return job.name
 
 
@@ -102,6 +101,8 @@ def taskmanager(stack: Stack) -> int:
 def test_a_new_build_reaches_a_running_taskmanager_and_both_ways_to_run_python_decide_the_same(tmp_path: Path) -> None:
     root = next_version(tmp_path)
     with Stack() as stack, Probe(stack.endpoints) as probe:
+        # It would take what is submitted beside it for a job that is gone.
+        stack.runtime.stop_part(SUBMIT)
         name, process = submit(stack, ROOT), taskmanager(stack)
         decided = last_attempts()
         write(probe, decided)

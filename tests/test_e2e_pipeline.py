@@ -10,9 +10,17 @@ from collections import Counter
 
 import httpx
 import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+)
 
+from flink_job.flink_rest import Flink
 from stack.api import Stack
-from tests.support import Probe, question
+from stack.runtime import SUBMIT, Part
+from tests.support import Probe, eventually, question
 
 
 def test_every_question_of_the_default_run_has_exactly_one_outcome(stack: Stack, probe: Probe) -> None:
@@ -118,8 +126,60 @@ def test_submitting_the_job_again_leaves_the_running_one_alone(stack: Stack) -> 
 
     before = running()
     assert len(before) == 1
-    assert stack.runtime.popen("flink-submit", quiet=True).wait(120) == 0
+    stack.runtime.stop_part(SUBMIT)
+    stack.wait_ready()
+    assert "already runs" in stack.runtime.read_log(SUBMIT, 3)
     assert running() == before
+
+
+def test_a_job_that_is_cancelled_is_submitted_again_and_until_then_the_stack_is_not_ready(
+    stack: Stack, probe: Probe
+) -> None:
+    def submitter() -> Part:
+        return next(part for part in stack.runtime.parts() if part.service == SUBMIT)
+
+    url = stack.endpoints["FLINK_URL"]
+    [job] = Flink(url).running()
+    # What a mere link can do, whoever has it followed.
+    assert httpx.get(f"{url}/jobs/{job.id}/yarn-cancel", trust_env=False).status_code == 202
+    eventually(lambda: not stack.runtime.is_ready(submitter()), "a stack that is not ready")
+    asked = probe.ask(question("Is this decided by the job that comes after?"))
+    eventually(lambda: stack.runtime.is_ready(submitter()), "a stack that is ready again")
+    assert len(probe.outcomes(asked)) == 1
+    [again] = Flink(url).running()
+    assert again.since_ms > job.since_ms
+    assert "the job is gone (canceled): it is submitted again" in stack.runtime.read_log(SUBMIT)
+
+
+def test_topics_that_are_there_are_brought_to_todays_retention_and_keep_what_else_was_set(stack: Stack) -> None:
+    admin = AdminClient({"bootstrap.servers": stack.endpoints["KAFKA_BOOTSTRAP_SERVERS"]})
+    topic = ConfigResource(ConfigResource.Type.TOPIC, "questions_in")
+
+    def create_topics(retention: str) -> tuple[str, str]:
+        assert stack.runtime.popen("topics", environment={"TOPIC_RETENTION": retention}, quiet=True).wait(60) == 0
+        [described] = admin.describe_configs([topic]).values()
+        settings = described.result(timeout=10)
+        return settings["retention.ms"].value, settings["min.cleanable.dirty.ratio"].value
+
+    by_hand = ConfigEntry("min.cleanable.dirty.ratio", "0.7", incremental_operation=AlterConfigOpType.SET)
+    change = ConfigResource(ConfigResource.Type.TOPIC, "questions_in", incremental_configs=[by_hand])
+    admin.incremental_alter_configs([change])[change].result(timeout=10)
+    assert create_topics("forever") == ("-1", "0.7")
+    assert create_topics("7days") == (str(7 * 24 * 3600 * 1000), "0.7")
+    assert "retention.ms from -1 to 604800000" in stack.settings.log("topics").read_text()
+
+
+def test_no_page_can_read_what_flink_answers(stack: Stack) -> None:
+    url = stack.endpoints["FLINK_URL"] + "/jobs/overview"
+    answer = httpx.get(url, headers={"Origin": "http://elsewhere.example"}, trust_env=False)
+    assert answer.headers["access-control-allow-origin"] not in ("*", "http://elsewhere.example")
+
+
+def test_a_second_flink_submit_is_refused_and_the_first_runs_on(stack: Stack) -> None:
+    second = stack.runtime.popen(SUBMIT, quiet=True)
+    assert second.wait(30) == 2
+    assert "another flink-submit looks after" in stack.runtime.read_log(SUBMIT, 3)
+    stack.wait_ready()
 
 
 def test_the_numbers_are_served_with_means_and_percentiles(stack: Stack, probe: Probe) -> None:
@@ -143,7 +203,6 @@ def test_the_numbers_are_served_with_means_and_percentiles(stack: Stack, probe: 
         ("storage-service", "MONGODB_URI", "nonsense"),
         ("llm-consumer", "LLM_MODE", "oracle"),
         ("traffic-generator", "TRAFFIC_RATE", "-1"),
-        ("flink-submit", "SCORE_THRESHOLD", "1.5"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_at_start(stack: Stack, service: str, setting: str, value: str) -> None:

@@ -8,8 +8,7 @@ import time
 import httpx
 import pytest
 
-from flink_job.flink_rest import Flink
-from flink_job.submit import JOB_ID
+from flink_job.flink_rest import Flink, Job
 from stack.api import RUNTIME, Stack
 from stack.runtime import ONE_SHOTS
 from stack.settings import ROOT
@@ -30,7 +29,7 @@ def test_a_running_stack_of_another_build_is_replaced_and_every_request_has_one_
             waiting = probe.ask(*(question(f"Does number {number} wait?") for number in range(5)))
             failed = fail_twice(probe)
             wait_for_checkpoint(stack)
-            processes, started, job = pids(stack), last_submit(stack), Flink(stack.endpoints["FLINK_URL"]).job(JOB_ID)
+            processes, started, job = pids(stack), last_submit(stack), running_job(stack)
 
             (stack.run_dir / "conf" / "build").write_text("another\n")
             assert stack.runtime.is_outdated()
@@ -43,9 +42,7 @@ def test_a_running_stack_of_another_build_is_replaced_and_every_request_has_one_
             assert now.keys() == processes.keys()
             assert set(now.values()).isdisjoint(processes.values())
             assert last_submit(stack) > started
-            replaced = Flink(stack.endpoints["FLINK_URL"]).job(JOB_ID)
-            assert job
-            assert replaced
+            replaced = running_job(stack)
             assert (replaced.state, replaced.name != job.name) == ("RUNNING", True)
             assert checkpoints(stack)["restored"]
             submitted = stack.runtime.read_log("flink-submit")
@@ -98,9 +95,15 @@ def wait_for_checkpoint(stack: Stack) -> None:
 
 def checkpoints(stack: Stack) -> Document:
     """The newest checkpoint of each kind of the running job."""
-    url = f"{stack.endpoints['FLINK_URL']}/jobs/{JOB_ID}/checkpoints"
+    url = f"{stack.endpoints['FLINK_URL']}/jobs/{running_job(stack).id}/checkpoints"
     latest: Document = httpx.get(url, trust_env=False).json()["latest"]
     return latest
+
+
+def running_job(stack: Stack) -> Job:
+    """The one version of the job that has not ended."""
+    [job] = Flink(stack.endpoints["FLINK_URL"]).running()
+    return job
 
 
 def pids(stack: Stack) -> dict[str, int]:

@@ -2,14 +2,15 @@
 
 import httpx
 
-from flink_job.submit import JOB_ID
+from flink_job.flink_rest import Flink
 from stack.api import Stack
 from tests.support import Probe, eventually, question
 
 
 def _checkpoints(stack: Stack) -> dict[str, dict[str, object] | None]:
     """The newest checkpoint of each kind of the running job."""
-    url = f"{stack.endpoints['FLINK_URL']}/jobs/{JOB_ID}/checkpoints"
+    [job] = Flink(stack.endpoints["FLINK_URL"]).running()
+    url = f"{stack.endpoints['FLINK_URL']}/jobs/{job.id}/checkpoints"
     latest: dict[str, dict[str, object] | None] = httpx.get(url, trust_env=False).json()["latest"]
     return latest
 

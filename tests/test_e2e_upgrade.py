@@ -16,9 +16,8 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from cotejo_native import Scorer
 
 from flink_job.flink_rest import Flink
-from flink_job.submit import JOB_ID
 from stack.api import RUNTIME, Stack
-from stack.runtime import SERVICES
+from stack.runtime import SERVICES, SUBMIT
 from tests.support import Document, Probe
 
 pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="the savepoint is put into the folder of a native stack")
@@ -67,7 +66,7 @@ def upgrade() -> Iterator[Upgrade]:
             probe.database["results"].insert_many(stored)
             probe.database["metrics"].insert_many(lines("metrics"))
             put_savepoint(stack)
-            stack.runtime.start_part("flink-submit")
+            stack.runtime.start_part(SUBMIT)
             stack.wait_ready()
             probe.settle()
             yield Upgrade(records, stored, probe, {outcome["_id"]: outcome for outcome in probe.results()})
@@ -77,9 +76,11 @@ def upgrade() -> Iterator[Upgrade]:
 
 def make_room(stack: Stack, probe: Probe) -> None:
     """Leaves the servers of a new stack, with empty topics."""
-    for service in SERVICES:
-        stack.runtime.stop_part(service)
-    Flink(stack.endpoints["FLINK_URL"]).cancel(JOB_ID)
+    for part in (*SERVICES, SUBMIT):
+        stack.runtime.stop_part(part)
+    flink = Flink(stack.endpoints["FLINK_URL"])
+    [job] = flink.running()
+    flink.cancel(job.id)
     probe.database["metrics"].delete_many({})
 
 

@@ -15,7 +15,7 @@ import yaml
 from flink_job.config import Config
 from stack.compose import ComposeRuntime
 from stack.native import NativeRuntime
-from stack.runtime import ONE_SHOTS, PORT_OF, SERVERS, SERVICES
+from stack.runtime import ONE_SHOTS, PORT_OF, SERVERS, SERVICES, SUBMIT
 from stack.settings import MAX_COPIES, PORTS, ROOT, SCALES, STOP_GRACE_S, Settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -66,7 +66,7 @@ def native_environment(part: str) -> set[str]:
 def test_both_have_the_same_parts() -> None:
     programs = {name.removeprefix("program:") for name in NATIVE.sections() if name.startswith("program:")}
     assert programs == set(COMPOSE)
-    assert programs == {*SERVERS, *SERVICES, *ONE_SHOTS, "traffic-generator"}
+    assert programs == {*SERVERS, *SERVICES, *ONE_SHOTS, SUBMIT, "traffic-generator"}
 
 
 @pytest.mark.parametrize("part", [*RUST, *FLINK])
@@ -119,7 +119,7 @@ def test_the_same_parts_can_be_scaled_by_the_same_variables() -> None:
     assert scaled == {part: f"${{{variable}:-1}}" for part, variable in SCALES.items()}
 
 
-@pytest.mark.parametrize("part", [*SERVERS, *SERVICES])
+@pytest.mark.parametrize("part", [*SERVERS, *SERVICES, SUBMIT])
 def test_what_keeps_running_tells_whether_it_is_ready_and_is_started_again(part: str) -> None:
     assert COMPOSE[part]["healthcheck"]["test"]
     assert COMPOSE[part]["restart"] == "unless-stopped"

@@ -53,11 +53,10 @@ class Stack:
         self._settings, self._screen = settings, io.StringIO()
         monkeypatch.setattr(judging, "need_running", lambda _: None)
         monkeypatch.setattr(judging, "_store", lambda _: self.store)
-        monkeypatch.setattr(judging, "run_once", self._run_once)
+        monkeypatch.setattr(judging, "submit_again", self._submit_again)
         monkeypatch.setattr(judging, "console", Console(file=self._screen, width=120))
 
-    def _run_once(self, _runtime: object, part: str) -> None:
-        assert part == "flink-submit"
+    def _submit_again(self, _runtime: object, _steps: object) -> None:
         self.submits += 1
         if self.failures:
             self.failures -= 1

@@ -1,6 +1,8 @@
 """What is submitted: the shipped model, with a calibration that fits it, and nothing that was not tried."""
 
 import logging
+import re
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -8,7 +10,6 @@ import pytest
 from flink_job import submit
 from flink_job.config import Config
 from flink_job.fit_scorer import Artefact, shipped_model, weights_hash
-from flink_job.flink_rest import FlinkError
 
 STEP = {"slope": [0.5, 0.6], "intercept": [0.1, 0.2]}
 
@@ -89,6 +90,16 @@ def test_a_model_that_cannot_be_used_replaces_nothing_and_the_way_back_is_named(
 
     monkeypatch.setattr(submit, "Flink", meet)
     database.applied = calibration(model={"calibration": {"slope": "steep"}})
-    with pytest.raises(FlinkError, match="make apply-calibration RESET=1"):
+    with pytest.raises(submit.NoJudgeError, match="make apply-calibration RESET=1"):
         submit.submit(Config.from_environment({}))
     assert database.saved is None
+
+
+def test_a_job_has_one_identity_in_its_folder_of_state_and_another_in_the_next(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+    drawn = submit.identity(here)
+    assert re.fullmatch("[0-9a-f]{32}", drawn)
+    assert submit.identity(here) == drawn
+    assert submit.identity(there) != drawn
