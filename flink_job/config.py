@@ -52,7 +52,7 @@ def _between(kind: type[int] | type[float], low: float, high: float) -> Callable
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
-_LONGEST_MS = 36_500 * _UNITS_MS["d"]
+_LONGEST_MS = 36_525 * _UNITS_MS["d"]
 
 
 def _duration(value: str) -> int:
@@ -63,7 +63,7 @@ def _duration(value: str) -> int:
     if milliseconds == 0:
         raise ValueError("allowed: a duration longer than zero")
     if milliseconds > _LONGEST_MS:
-        raise ValueError("allowed: a duration no longer than 36500d")
+        raise ValueError("allowed: a duration no longer than 100 years, 36525d")
     return milliseconds
 
 
@@ -162,10 +162,19 @@ class Config:
         for name in ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password"):
             if values["kafka_security_protocol"].startswith("sasl") and not values[name]:
                 raise InvalidSettingError(f"{name.upper()} is not set, and KAFKA_SECURITY_PROTOCOL with SASL needs it")
-        authorities = values["kafka_ssl_ca_location"]
-        if authorities and not Path(authorities).exists():
-            raise InvalidSettingError(f"KAFKA_SSL_CA_LOCATION is {authorities!r}, and there is no such file or folder")
         return cls(**values)
+
+    def check_files(self) -> None:
+        """Looks, where the job is submitted, whether what settings name is there.
+
+        Raises
+        ------
+        InvalidSettingError
+            Something that is not.
+        """
+        file = self.kafka_ssl_ca_location
+        if file and not Path(file).exists():
+            raise InvalidSettingError(f"KAFKA_SSL_CA_LOCATION is {file!r}, and there is no such file or folder")
 
     @classmethod
     def described(cls) -> list[dict[str, str | None]]:

@@ -28,8 +28,9 @@ class Database:
     """
 
     def __init__(self, uri: str, name: str, patience_ms: int = 3000) -> None:
+        # Whatever the address says: what was written must be seen.
         self._client: MongoClient[dict[str, Any]] = MongoClient(
-            uri, serverSelectionTimeoutMS=patience_ms, tz_aware=True
+            uri, serverSelectionTimeoutMS=patience_ms, tz_aware=True, readPreference="primary"
         )
         self._database = self._client[name]
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -59,7 +60,7 @@ class Flink:
         return int(self._get("/overview")["taskmanagers"])
 
     def jobs(self) -> list[Job]:
-        """Every version of the job that Flink knows, what ended last at the end."""
+        """Every version of the job that Flink knows, what started last at the end."""
         shown = [job for job in self._get("/jobs/overview")["jobs"] if job["name"].startswith(JOB_NAME)]
         jobs = [Job(job["jid"], job["name"], job["state"], job["start-time"]) for job in shown]
         return sorted(jobs, key=lambda job: job.since_ms)
@@ -77,7 +78,7 @@ class Flink:
         failed = failures_in_a_row(checkpoint["status"] for checkpoint in checkpoints["history"])
         if failed < _TOO_MANY_FAILURES:
             return ""
-        return f"its last {failed} checkpoints failed: {checkpoints['latest']['failed'].get('failure_message')}"
+        return f"its newest checkpoints failed: {checkpoints['latest']['failed'].get('failure_message')}"
 
     def end_of(self, job: Job) -> str:
         """How a job ended, and why if Flink knows."""
@@ -136,8 +137,11 @@ class Flink:
             time.sleep(0.2)
 
     def _cause(self, job_id: str) -> str:
-        entries = self._get(f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
-        return _root(entries[0]["stacktrace"]) if entries else "see the log of the JobManager"
+        # Whatever it is: not to know it must not keep anybody from mending it.
+        with suppress(httpx.HTTPError, LookupError):
+            entries = self._get(f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
+            return _root(entries[0]["stacktrace"])
+        return "see the log of the JobManager"
 
     def _get(self, path: str) -> dict[str, Any]:
         return dict(self._client.get(path).raise_for_status().json())

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import secrets
 import sys
 import time
@@ -82,14 +83,17 @@ def submit(config: Config) -> None:
         log.warning("this Python has no shared library (libpython): it runs beside the TaskManager, and slower")
         config = replace(config, flink_execution_mode="process")
     name = f"{JOB_NAME} {version(config, artefact, judge.build)}"
-    for job in flink.running():
-        if job.name == name:
-            flink.wait_until_running(job.id)
-            log.info("%s already runs", name)
-            return
-        log.info("%s runs, and is replaced", job.name)
-        end(flink, config, job)
-    run(flink, config, judge, name)
+    running = flink.running()
+    same = next((job for job in running if job.name == name), None)
+    for job in running:
+        if job is not same:
+            log.info("%s runs, and is replaced", job.name)
+            end(flink, config, job)
+    if same:
+        flink.wait_until_running(same.id)
+        log.info("%s already runs", name)
+    else:
+        run(flink, config, judge, name)
 
 
 def prepare(config: Config) -> tuple[Artefact, JudgeToBe]:
@@ -164,14 +168,21 @@ def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
             log.info("submitting %s, going on from %s", name, snapshot or "nothing")
             start(config, judge, name, job_id, restore_from=snapshot.as_uri() if snapshot else None)
             flink.wait_until_running(job_id)
-        except (JobFailedError, Py4JJavaError) as error:
+        except JobFailedError as error:
             log.warning("%s", error)
-            if flink.running():
-                raise FlinkError("another flink-submit was quicker") from error
+        except Py4JJavaError as error:
+            if not _is_about_the_snapshot(error):
+                # An older one would only lose what the newest knows.
+                raise FlinkError(f"Flink did not take {name}: {error}") from error
+            log.warning("%s", error)
         else:
             log.info("%s runs: %s/#/job/%s/overview", name, config.flink_url, job_id)
             return
     raise FlinkError(f"{name} could not be started")
+
+
+def _is_about_the_snapshot(error: Py4JJavaError) -> bool:
+    return any(word in str(error) for word in ("JobInitializationException", "savepoint", "checkpoint"))
 
 
 def identity(state: Path) -> str:
@@ -181,7 +192,7 @@ def identity(state: Path) -> str:
     browser cannot guess it.
     """
     file = state / "job-id"
-    if not file.exists():
+    if not file.exists() or not re.fullmatch("[0-9a-f]{32}", file.read_text()):
         drawn = file.with_suffix(f".{os.getpid()}")
         drawn.write_text(secrets.token_hex(16))
         drawn.rename(file)

@@ -38,6 +38,7 @@ def main() -> int:
         return 0
     try:
         config = Config.from_environment(os.environ)
+        config.check_files()
     except InvalidSettingError as error:
         print(f"flink-submit: {error}", file=sys.stderr)
         return 2
@@ -47,21 +48,22 @@ def main() -> int:
         code = submit()
         if code or options.once:
             return code
-        Watch(Flink(config.flink_url), options.healthy).keep()
+        JobWatch(Flink(config.flink_url), options.healthy).keep()
     except KeyboardInterrupt:
         return 0
 
 
 def submit() -> int:
     """Has Flink run the job as it is to be, and gives the exit code of that."""
-    with subprocess.Popen([sys.executable, "-m", "flink_job.submit"]) as submission:
+    # It inherits the lock of start.sh: should this process be killed, the next one waits for it.
+    with subprocess.Popen([sys.executable, "-m", "flink_job.submit"], close_fds=False) as submission:
         try:
             return submission.wait()
         finally:
             submission.terminate()
 
 
-class Watch:
+class JobWatch:
     """Looks after the job.
 
     Parameters
@@ -98,7 +100,7 @@ class Watch:
 
     def _gone(self, ended: list[Job]) -> str:
         how = self._flink.end_of(ended[-1]) if ended else "Flink does not know it any more"
-        return f"the job is gone ({how}): it is submitted again"
+        return f"the job is gone, and is submitted again: {how}"
 
     def _submit_again(self) -> None:
         if submit() == 0:
@@ -113,9 +115,11 @@ class Watch:
         """To whoever asks for the file, and, once, to whoever reads the log."""
         if self._healthy:
             self._healthy.unlink(missing_ok=True) if complaint else self._healthy.touch()
-        if complaint != self._said:
+        # What follows the colon may be another each time.
+        kind = complaint.partition(":")[0]
+        if kind != self._said:
             log.warning("%s", complaint) if complaint else log.info("the job works again")
-            self._said = complaint
+            self._said = kind
 
 
 if __name__ == "__main__":

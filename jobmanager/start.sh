@@ -22,9 +22,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
 python=$(command -v "${PYTHON:-python3}")
 
-if [[ $role == tool ]]; then
-    PYTHONPATH=$root exec "$python" -m "${@:2}"
-fi
+case "$role ${2:-}" in
+    tool\ *) PYTHONPATH=$root exec "$python" -m "${@:2}" ;;
+    "submit --help" | "submit --print-settings") PYTHONPATH=$root exec "$python" -m flink_job.watch "$2" ;;
+esac
 
 connector=${FLINK_CONNECTOR_DIR:-$root/.tools/jars/flink}
 state=${FLINK_STATE_DIR:-$root/.run/flink}
@@ -41,9 +42,9 @@ compgen -G "$connector/flink-sql-connector-kafka-*.jar" > /dev/null ||
 
 mkdir -p "$state"
 if [[ $role == submit ]]; then
-    # Two would undo each other's work. The lock goes with the process.
+    # Two would undo each other's work. The lock goes with the process, and with a submission that outlives it.
     exec 9> "$state/submit.lock"
-    flock --nonblock 9 || fail "another flink-submit looks after the job of $state"
+    flock --timeout 10 9 || { echo "start.sh: another flink-submit looks after the job of $state" >&2; exit 1; }
 fi
 
 # Flink's own jars, the connector, and the bridge to Python, which must be the process's own (see conf/config.yaml).

@@ -262,7 +262,8 @@ class NativeRuntime:
         try:
             self._ask("stopProcess", name)
         except Fault as fault:
-            raise StackError(f"{name} cannot stop: {fault.faultString}") from fault
+            if fault.faultCode != Faults.NOT_RUNNING:
+                raise StackError(f"{name} cannot stop: {fault.faultString}") from fault
 
     def kill_part(self, name: str) -> None:
         """Ends the main process of a part by SIGKILL; the supervisor starts it again."""

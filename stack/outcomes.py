@@ -27,7 +27,9 @@ CHUNKS_A_LOOK = 5
 
 def results(endpoints: Mapping[str, str]) -> Collection[Document]:
     """The collection of all outcomes."""
-    client: MongoClient[Document] = MongoClient(endpoints["MONGODB_URI"], tz_aware=True, appname="stack")
+    client: MongoClient[Document] = MongoClient(
+        endpoints["MONGODB_URI"], tz_aware=True, appname="stack", readPreference="primary"
+    )
     return client[endpoints["MONGODB_DATABASE"]]["results"]
 
 

@@ -32,9 +32,9 @@ def is_ready(part: Part, settings: Settings) -> bool:
 
 
 def _is_fresh(file: Path, started: float) -> bool:
-    """Whether it was touched by what was started then, and lately."""
+    """Whether it was touched by what was started then, and lately. The supervisor tells whole seconds only."""
     touched = file.stat().st_mtime if file.exists() else 0.0
-    return touched > max(started, time.time() - FRESH_S)
+    return touched > max(started + 1, time.time() - FRESH_S)
 
 
 def _answer(url: str) -> httpx.Response | None:

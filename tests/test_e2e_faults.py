@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks import dataset
 from stack.api import Stack
-from stack.runtime import SERVERS, SERVICES
+from stack.runtime import SERVERS, SERVICES, SUBMIT
 from tests.support import Probe, eventually, kill_and_wait
 
 PARTS = ("storage-service", "cache-service", "llm-consumer", "taskmanager", "storage-service")
@@ -37,7 +37,7 @@ def test_every_part_comes_back_by_itself_and_every_question_has_one_outcome(
     stack: Stack, probe: Probe, tmp_path: Path
 ) -> None:
     def kill_each() -> None:
-        for name in (*SERVERS, *SERVICES):
+        for name in (*SERVERS, *SERVICES, SUBMIT):
             kill_and_wait(stack, name)
             back.append(name)
 
@@ -55,7 +55,7 @@ def test_every_part_comes_back_by_itself_and_every_question_has_one_outcome(
                 break
     finally:
         killer.join()
-    assert back == [*SERVERS, *SERVICES]
+    assert back == [*SERVERS, *SERVICES, SUBMIT]
     eventually(probe.metrics_equal_the_results, "metrics that equal the results")
 
 

@@ -123,6 +123,7 @@ def test_the_same_parts_can_be_scaled_by_the_same_variables() -> None:
 def test_what_keeps_running_tells_whether_it_is_ready_and_is_started_again(part: str) -> None:
     assert COMPOSE[part]["healthcheck"]["test"]
     assert COMPOSE[part]["restart"] == "unless-stopped"
+    assert NATIVE[f"program:{part}"]["autorestart"] in ("true", "unexpected")
 
 
 def test_no_container_fills_the_disk_with_its_log() -> None:

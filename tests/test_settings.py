@@ -43,7 +43,7 @@ def up(run_dir: Path, *wrapper: str, **settings: str) -> "subprocess.CompletedPr
         ("LLM_MODE", "gpt", "offline, openai"),
         ("TOPIC_PARTITIONS", "0", "1..=1000"),
         ("BATCH_WAIT", "2days", "from 0s to 1h is allowed"),
-        ("STATE_TTL", "999999999d", "no longer than 36500d"),
+        ("STATE_TTL", "999999999d", "no longer than 100 years"),
         ("TOPIC_RETENTION", "1s", "from 1h to 100years"),
         ("KAFKA_SSL_CA_LOCATION", "/none/ca.pem", "no such file or folder"),
         ("DRAIN_DEADLINE", "soon", "from 0s to 1h is allowed"),

@@ -51,7 +51,7 @@ def submissions(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
 
 def test_a_job_that_works_is_healthy_and_is_left_alone(healthy: Path, submissions: list[None]) -> None:
-    watch.Watch(Cluster(JOB), healthy).look()
+    watch.JobWatch(Cluster(JOB), healthy).look()
     assert healthy.exists()
     assert not submissions
 
@@ -59,7 +59,7 @@ def test_a_job_that_works_is_healthy_and_is_left_alone(healthy: Path, submission
 @pytest.mark.parametrize("jobs", [[], [Job("1", JOB.name, "CANCELED", 0)]])
 def test_a_job_that_is_gone_is_submitted_again(jobs: list[Job], healthy: Path, submissions: list[None]) -> None:
     healthy.touch()
-    watch.Watch(Cluster(*jobs), healthy).look()
+    watch.JobWatch(Cluster(*jobs), healthy).look()
     assert not healthy.exists()
     assert len(submissions) == 1
 
@@ -68,20 +68,34 @@ def test_what_keeps_a_job_from_its_work_is_said_once_and_its_end_too(
     healthy: Path, submissions: list[None], caplog: pytest.LogCaptureFixture
 ) -> None:
     flink = Cluster(JOB)
-    looks = watch.Watch(flink, healthy)
+    looks = watch.JobWatch(flink, healthy)
     with caplog.at_level(logging.INFO, "flink-submit"):
-        for flink.complains in ("its last 2 checkpoints failed", "its last 2 checkpoints failed", ""):
+        for complaint in ("its newest checkpoints failed: 7", "its newest checkpoints failed: 8", ""):
+            flink.complains = complaint
             looks.look()
-            assert healthy.exists() == (not flink.complains)
-    assert [record.message for record in caplog.records] == ["its last 2 checkpoints failed", "the job works again"]
+            assert healthy.exists() == (not complaint)
+    assert [record.message for record in caplog.records] == ["its newest checkpoints failed: 7", "the job works again"]
     assert not submissions
+
+
+def test_a_submission_that_fails_is_tried_again_after_ever_longer_pauses(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    codes = iter([1, 1, 1, 0, 1])
+    monkeypatch.setattr(watch, "submit", lambda: next(codes))
+    monkeypatch.setattr("flink_job.watch.time.sleep", pauses.append)
+    looks = watch.JobWatch(Cluster(), healthy)
+    for _ in range(5):
+        looks.look()
+    assert pauses == [2, 4, 8, 2]
 
 
 def test_a_flink_that_is_away_is_waited_for(healthy: Path, submissions: list[None]) -> None:
     flink = Cluster(JOB)
     flink.is_away = True
     healthy.touch()
-    watch.Watch(flink, healthy).look()
+    watch.JobWatch(flink, healthy).look()
     assert not healthy.exists()
     assert not submissions
 

@@ -249,7 +249,7 @@ mod tests {
             ("llm-mode", "gpt", "offline, openai"),
             ("llm-concurrency", "0", "1..=1024"),
             ("llm-retries", "-1", "0..=10"),
-            ("llm-timeout", "0s", "more than nothing"),
+            ("llm-timeout", "0s", "from 1ms to 1h"),
             ("llm-timeout", "soon", "from 1ms to 1h"),
             ("offline-latency", "10years", "from 0s to 1h"),
             ("openai-base-url", "nonsense", "http://"),
