@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic import \
-	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask \
+	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask dead-letters \
 	test test-unit test-e2e test-compose test-litellm lint contracts lock fit bench bench-against bench-compare
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
@@ -74,6 +74,9 @@ estimate: commands ## Say what questions will cost, and why: TOTAL=1000 MODEL=gp
 
 reask: commands ## Ask again what ended in an error: ERRORS=timeout,refused RUN=name; without ERRORS: show them
 	@$(STACK) reask $(call given,ERRORS RUN)
+
+dead-letters: commands ## Show what could not be handled: REPLAY=schema sends it back, each record once; TOPIC=questions_in
+	@$(STACK) dead-letters $(call given,REPLAY TOPIC)
 
 # What the command line of make says, as NAME=value and to the letter, whatever quotes and dollars are in it.
 given = $(foreach name,$(1),$(if $(filter command override,$(origin $(name))),$(name)="$$$(name)"))

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Column, Table
 
-from stack import budget, estimate, judging, reask
+from stack import budget, dead_letters, estimate, judging, reask
 from stack.bring_up import submit_again
 from stack.model import complaints
 from stack.outcomes import Summary
@@ -116,6 +116,7 @@ COMMANDS: dict[str, Callable[[Runtime, Settings, argparse.Namespace], None]] = {
     "budget-reset": budget.budget_reset,
     "estimate": estimate.estimate,
     "reask": reask.reask,
+    "dead-letters": dead_letters.dead_letters,
 }
 
 
@@ -127,7 +128,8 @@ def main() -> None:
     parsers["logs"].add_argument("part", nargs="?")
     parsers["logs"].add_argument("--follow", action="store_true")
     parsers["import"].add_argument("file")
-    for name, allowed in (judging.OPTIONS | budget.OPTIONS | estimate.OPTIONS | reask.OPTIONS).items():
+    told = judging.OPTIONS | budget.OPTIONS | estimate.OPTIONS | reask.OPTIONS | dead_letters.OPTIONS
+    for name, allowed in told.items():
         parsers[name].add_argument("options", nargs="*", metavar="NAME=value", help=", ".join(allowed))
     arguments = parser.parse_args()
     try:

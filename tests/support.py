@@ -75,7 +75,13 @@ class Probe:
         self._new_letters.__exit__(*details)
         self._mongo.close()
 
-    def write(self, topic: str, *values: bytes | None, key: bytes | None = None) -> list[Origin]:
+    def write(
+        self,
+        topic: str,
+        *values: bytes | None,
+        key: bytes | None = None,
+        headers: Mapping[str, str | bytes | None] | None = None,
+    ) -> list[Origin]:
         """Writes records and returns where each lies, as acknowledged."""
         places: dict[int, Origin] = {}
 
@@ -88,7 +94,7 @@ class Probe:
             return delivered
 
         for index, value in enumerate(values):
-            self._producer.produce(topic, value, key, on_delivery=report(index))
+            self._producer.produce(topic, value, key, on_delivery=report(index), headers=dict(headers or {}))
         self._producer.flush(PATIENCE_S)
         assert len(places) == len(values), "Kafka has not acknowledged everything"
         return [places[index] for index in range(len(values))]

@@ -1,11 +1,17 @@
 """Whatever a topic holds: every record becomes an outcome or a dead letter, and the next one is handled."""
 
+import argparse
+import io
 import json
 import time
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
+from stack import dead_letters as dead_letters_command
+from stack.api import Stack
+from stack.settings import StackError
 from tests.support import (
     EXAMPLES,
     MESSAGES,
@@ -176,3 +182,34 @@ def test_any_two_texts_have_a_score(probe: Probe) -> None:
         assert 0 <= outcome["score"] <= 1, name
         assert outcome["verdict"] == ("accepted" if outcome["score"] >= outcome["threshold"] else "exhausted"), name
         assert outcome["llm_answer"] == response["llm_answer"], name
+
+
+def test_what_could_not_be_handled_is_shown_and_sent_back_once(
+    stack: Stack, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*given: str) -> dict[str, str]:
+        output = io.StringIO()
+        monkeypatch.setattr(dead_letters_command, "console", Console(file=output, width=200, markup=False))
+        arguments = argparse.Namespace(options=list(given))
+        dead_letters_command.dead_letters(stack.runtime, stack.settings, arguments)
+        return {" ".join(line.split()[:2]): " ".join(line.split()) for line in output.getvalue().splitlines()}
+
+    # As a service of an earlier version may have given it up, which did not know what it holds.
+    mended = question("Is this handled in the end?")
+    headers = {"reason": "mended: by this version", "service": "cache-service", "topic": "questions_in"}
+    headers |= {"partition": "1", "offset": str(10**12), "timestamp": str(time.time_ns() // 1_000_000)}
+    for _ in range(2):
+        probe.write("dead_letters", encoded(mended), headers=headers)
+    assert "mended questions_in 1 0 " in run()["mended questions_in"]
+    assert run("REPLAY=mended", "TOPIC=questions_in")["sent back"] == "sent back 1"
+    probe.outcomes([mended["message_id"]])
+    again = run("REPLAY=mended")
+    assert (again["sent back"], again["sent before"]) == ("sent back 0", "sent before 1")
+    assert "mended questions_in 1 1 " in run()["mended questions_in"]
+    assert len([record for record in probe.read("questions_in") if record.value() == encoded(mended)]) == 1
+
+    [origin] = probe.write("questions_in", b"{not json")
+    dead_letters(probe, [origin])
+    assert "not_json questions_in" in run("TOPIC=questions_in")
+    with pytest.raises(StackError, match="No dead letter has REPLAY=never"):
+        run("REPLAY=never")

@@ -20,7 +20,7 @@ from stack.runtime import SERVICES, end
 from tests import model_behaviours as behaviours
 from tests.model_behaviours import answer, only
 from tests.model_scene import REPLICAS, Scene
-from tests.model_server import Behaviour, Call, ModelServer
+from tests.model_server import WRONG_CERTIFICATE, Behaviour, Call, ModelServer
 from tests.support import Document, Probe, eventually, question
 
 pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="no container reaches a server of the test's own process")
@@ -277,6 +277,16 @@ def answers(url: str) -> Callable[[], bool]:
             return False
 
     return look
+
+
+def test_questions_wait_while_the_servers_certificate_is_wrong(scene: Scene) -> None:
+    with ModelServer(answer(), certificate=WRONG_CERTIFICATE) as wrong, ExitStack() as until:
+        restart(scene.stack, until, OPENAI_BASE_URL=wrong.url)
+        asked = scene.ask(20)
+        eventually(lambda: scene.are_closed("unreachable"), "closed gates")
+        assert all("certificate" in gate["detail"] for gate in scene.gates())
+        assert wrong.log == []
+    scene.all_is_paid_for_once(scene.outcomes(asked))
 
 
 def test_the_key_is_sent_to_the_server_and_is_nowhere_else(scene: Scene) -> None:
