@@ -120,7 +120,12 @@ class Config:
         Path, Setting(".run/flink", _path, "Folder of checkpoints and savepoints; the same for every part of Flink")
     ]
     flink_parallelism: Annotated[
-        int, Setting("1", _between(int, 1, 128), "How many times each operator runs side by side")
+        int,
+        Setting(
+            "1",
+            _between(int, 1, 128),
+            "How many times each operator runs side by side; in a stack, on each TaskManager once",
+        ),
     ]
     flink_execution_mode: Annotated[
         str, Setting("thread", _choice("thread", "process"), "Where Python runs: inside the TaskManager, or beside it")

@@ -170,6 +170,7 @@ class NativeRuntime:
             "COTEJO_RUN_DIR": str(self._folder),
             "DATA_COLLECTED_DIR": str(settings.data_collected()),
             "STOP_GRACE_S": str(settings.stop_grace_s),
+            "FLINK_PARALLELISM": settings.environment.get("FLINK_PARALLELISM") or str(settings.copies("taskmanager")),
             "START_MONGO": str(settings.own_mongodb).lower(),
             "PATH": os.pathsep.join(path),
             # Compiling PyFlink anew at every start would cost seconds.

@@ -10,9 +10,10 @@ import httpx
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from flink_job.flink_rest import Flink
 from stack.api import Stack
 from stack.settings import SCALES
-from tests.support import READERS, Probe, eventually, kill_and_wait
+from tests.support import READERS, Document, Probe, eventually, kill_and_wait
 
 COPIES = {"cache-service": 2, "llm-consumer": 3, "storage-service": 2, "taskmanager": 2}
 GROUPS = sorted({group for group in READERS.values() if group != "flink_job"})
@@ -73,6 +74,22 @@ def test_every_copy_has_its_part_of_the_work(stack: Stack) -> None:
             handled = [float(line.split()[-1]) for line in metrics.splitlines() if "messages_handled_total{" in line]
             assert sum(handled) > 0, part.name
     assert httpx.get(stack.endpoints["STORAGE_URL"] + "/api/metrics", trust_env=False).json()["decided"] > 0
+
+
+def test_every_taskmanager_has_its_part_of_the_work(stack: Stack) -> None:
+    url = stack.endpoints["FLINK_URL"]
+    [job] = Flink(url).running()
+
+    def get(path: str) -> Document:
+        answer: Document = httpx.get(f"{url}/jobs/{job.id}{path}", trust_env=False).json()
+        return answer
+
+    def share_it() -> bool:
+        reading = get("")["vertices"][0]["id"]
+        shares = get(f"/vertices/{reading}/taskmanagers")["taskmanagers"]
+        return len(shares) == COPIES["taskmanager"] and all(share["metrics"]["write-records"] for share in shares)
+
+    eventually(share_it, "records that each TaskManager has scored")
 
 
 def test_a_copy_that_is_killed_leaves_nothing_undone(stack: Stack, probe: Probe) -> None:

@@ -27,9 +27,11 @@ DOCKERFILES = ("services/Dockerfile", "jobmanager/Dockerfile")
 GENERATOR = ("questions-import", "traffic-generator")
 RUST = ("topics", *SERVICES, *GENERATOR)
 
-# What depends on where a part runs is written in both places; all else has its default in the code.
+# What depends on where a part runs, and with how many copies, is written in both places; all else has its default in
+# the code.
 PLACES = {
     "DATA_COLLECTED_DIR",
+    "FLINK_PARALLELISM",
     "FLINK_STATE_DIR",
     "FLINK_URL",
     "HTTP_ADDRESS",
