@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Column, Table
 
-from stack import budget, dead_letters, estimate, judging, reask
+from stack import budget, dead_letters, disk, estimate, judging, reask
 from stack.bring_up import submit_again
 from stack.model import complaints
 from stack.outcomes import Summary
@@ -78,6 +78,8 @@ def status(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
     console.print(table)
     _show_complaints(runtime)
     _show_addresses(settings)
+    for line in disk.lines(settings):
+        console.print(f"Disk     {line}", soft_wrap=True, markup=False)
 
 
 def logs(runtime: Runtime, _: Settings, arguments: argparse.Namespace) -> None:

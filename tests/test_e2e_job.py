@@ -80,6 +80,11 @@ def submit(stack: Stack, root: Path, **settings: str) -> str:
     }
     environment = os.environ | stack.runtime.environment() | place | settings
     subprocess.run([root / "jobmanager/start.sh", "submit", "--once"], cwd=root, env=environment, check=True)
+    return running(stack)
+
+
+def running(stack: Stack) -> str:
+    """The name of the job that runs."""
     [job] = Flink(stack.endpoints["FLINK_URL"]).running()
     return job.name
 
@@ -103,7 +108,7 @@ def test_a_new_build_reaches_a_running_taskmanager_and_both_ways_to_run_python_d
     with Stack() as stack, Probe(stack.endpoints) as probe:
         # It would take what is submitted beside it for a job that is gone.
         stack.runtime.stop_part(SUBMIT)
-        name, process = submit(stack, ROOT), taskmanager(stack)
+        name, process = running(stack), taskmanager(stack)
         decided = last_attempts()
         write(probe, decided)
         before = verdicts(probe, decided)
