@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flink_job.config import Config
 
 GROUP = "flink_job"
-_MAX_REQUEST_BYTES = (5 << 20) + 4096  # the largest record of any topic, a dead letter, and what it weighs beside
+MAX_REQUEST_BYTES = (5 << 20) + 4096  # the largest record of any topic, a dead letter, and what it weighs beside
 _LOGIN_MODULES = {"PLAIN": "plain.PlainLoginModule"}
 _SCRAM = "scram.ScramLoginModule"
 
@@ -35,7 +35,7 @@ def sink(topic: str, config: Config, *, headers: bool = False) -> str:
         columns += ", `headers` MAP<STRING, BYTES> METADATA"
     options = {
         "sink.delivery-guarantee": "at-least-once",
-        "properties.max.request.size": str(_MAX_REQUEST_BYTES),
+        "properties.max.request.size": str(MAX_REQUEST_BYTES),
         "properties.compression.type": "lz4",
         "properties.linger.ms": "5",
         # What comes while a request is under way makes the next one: large under load, at once without.

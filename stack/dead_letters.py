@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from flink_job.database import Database
+from flink_job.kafka import MAX_REQUEST_BYTES
 from stack.options import options
+from stack.outcomes import headers_of, reader
 from stack.runtime import Runtime, need_running
 from stack.settings import Settings, StackError
 
@@ -24,7 +26,6 @@ OPTIONS = {"dead-letters": ("REPLAY", "TOPIC")}
 """What the command can be told, as NAME=value."""
 
 TOPIC = "dead_letters"
-LARGEST_BYTES = (5 << 20) + 4096
 # Of the largest letters, so many are half a gigabyte.
 CHUNK = 100
 PATIENCE_S = 60.0
@@ -119,8 +120,8 @@ def dead_letters(runtime: Runtime, settings: Settings, arguments: argparse.Names
 
 
 def read(servers: str) -> Iterator[Letter]:
-    """Every letter that there is now, once; reading leaves no trace in Kafka."""
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": "none", "enable.auto.commit": False, "log_level": 0})
+    """Every letter that there is now, once."""
+    consumer = reader(servers)
     try:
         places = [TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in _partitions(consumer)]
         bounds = {place.partition: consumer.get_watermark_offsets(place, timeout=PATIENCE_S) for place in places}
@@ -129,7 +130,7 @@ def read(servers: str) -> Iterator[Letter]:
         seen: set[int] = set()
         for record in _until(consumer, left):
             letter = _letter(record)
-            # A service that was killed may have written it twice. A hash takes an eighth of the origin's room.
+            # A service that was killed may have written it twice.
             if hash(letter.origin) not in seen:
                 seen.add(hash(letter.origin))
                 yield letter
@@ -158,7 +159,7 @@ def _until(consumer: Consumer, left: dict[int, int]) -> Iterator[Message]:
 
 
 def _letter(record: Message) -> Letter:
-    headers = {name: _text(value) for name, value in dict(record.headers() or []).items()}
+    headers = headers_of(record)
     key, value = record.key(), record.value()
     return Letter(
         headers.get("topic", ""),
@@ -169,10 +170,6 @@ def _letter(record: Message) -> Letter:
         key.encode() if isinstance(key, str) else key,
         value.encode() if isinstance(value, str) else value,
     )
-
-
-def _text(value: str | bytes | None) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
 
 
 def overview(letters: Iterable[Letter], replays: Replays) -> Mapping[tuple[str, str], Group]:
@@ -204,7 +201,7 @@ def replay(servers: str, letters: Iterable[Letter], replays: Replays) -> Replay:
     That is harmless: a request has one outcome, however often a message of it comes.
     """
     done = Replay()
-    producer = Producer({"bootstrap.servers": servers, "message.max.bytes": LARGEST_BYTES, "log_level": 0})
+    producer = Producer({"bootstrap.servers": servers, "message.max.bytes": MAX_REQUEST_BYTES, "log_level": 0})
     for chunk in _chunks(letters):
         replayed = replays.among(chunk)
         taken: list[str] = []
@@ -217,11 +214,12 @@ def replay(servers: str, letters: Iterable[Letter], replays: Replays) -> Replay:
                 continue
             report = partial(_delivered, letter.origin, taken, done.refused)
             producer.produce(letter.topic, letter.value, letter.key, letter.partition, on_delivery=report)
-        if missing := producer.flush(PATIENCE_S):
-            raise StackError(f"Kafka has not taken {missing:,} records. Give the command again once it is well.")
+        missing = producer.flush(PATIENCE_S)
         if taken:
             replays.note(taken)
         done.sent += len(taken)
+        if missing:
+            raise StackError(f"Kafka has not taken {missing:,} records. Give the command again once it is well.")
     return done
 
 

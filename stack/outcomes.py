@@ -58,19 +58,29 @@ class EventLog:
                     self._columns = values
 
 
+def reader(bootstrap_servers: str) -> Consumer:
+    """A consumer without a group: reading leaves no trace in Kafka."""
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": "none",
+            "enable.auto.commit": False,
+            # Else it tells the terminal of every attempt to reach a broker that is away.
+            "log_level": 0,
+        }
+    )
+
+
+def headers_of(letter: Message) -> dict[str, str]:
+    """What a dead letter says of itself, by name."""
+    return {name: _text(value) for name, value in dict(letter.headers() or []).items()}
+
+
 class DeadLetters:
-    """The dead letters that are written from now on; reading them leaves no trace in Kafka."""
+    """The dead letters that are written from now on."""
 
     def __init__(self, bootstrap_servers: str) -> None:
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "group.id": "none",
-                "enable.auto.commit": False,
-                # Else it tells the terminal of every attempt to reach a broker that is away.
-                "log_level": 0,
-            }
-        )
+        self._consumer = reader(bootstrap_servers)
         partitions = self._consumer.list_topics("dead_letters", timeout=30).topics["dead_letters"].partitions
         ends = [TopicPartition("dead_letters", partition) for partition in partitions]
         for end in ends:
@@ -140,7 +150,7 @@ class Follower:
 
 def _names(letter: Message) -> set[str]:
     """What a dead letter may be known by: its message's id, or where the question was read."""
-    headers = {name: _text(value) for name, value in dict(letter.headers() or []).items()}
+    headers = headers_of(letter)
     is_question = headers.get("topic") == "questions_in"
     origin = {f"{headers.get('partition')}/{headers.get('offset')}"} if is_question else set()
     return origin | {_message_id(letter.value())} - {""}

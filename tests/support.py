@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from pymongo import MongoClient
 
 from stack.api import Stack
-from stack.outcomes import DeadLetters
+from stack.outcomes import DeadLetters, headers_of
 from stack.runtime import Part
 from stack.settings import ROOT
 
@@ -130,7 +130,7 @@ class Probe:
     def dead_letters(self) -> dict[Origin, DeadLetter]:
         """Every dead letter that came since the probe was made."""
         for record in self._new_letters.new():
-            headers = {name: _text(value) for name, value in dict(record.headers() or []).items()}
+            headers = headers_of(record)
             origin = (headers["topic"], int(headers["partition"]), int(headers["offset"]))
             self._letters[origin] = DeadLetter(record.key(), record.value(), headers)
         return self._letters
@@ -184,10 +184,6 @@ class Probe:
     def _consumer(self, group: str) -> Consumer:
         servers = {"bootstrap.servers": self._servers, "log_level": 0}
         return Consumer({**servers, "group.id": group, "enable.auto.commit": False})
-
-
-def _text(value: bytes | str | None) -> str:
-    return value.decode() if isinstance(value, bytes) else value or ""
 
 
 def _positions(consumer: Consumer, partitions: list[TopicPartition]) -> list[tuple[int, int]]:
