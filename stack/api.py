@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from io import StringIO
 from pathlib import Path
@@ -45,7 +45,7 @@ def _free_range(taken: ExitStack) -> int:
 
 
 class Stack:
-    """A stack that ends with the test that started it; use it as a context.
+    """A stack that ends with the test that started it, at once; use it as a context.
 
     It runs in plain processes, or as RUNTIME says. `env` holds settings of the services, such
     as SCORE_THRESHOLD. Logs and data are in `run_dir`; `clean` removes them. Should this
@@ -76,7 +76,8 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        # A patient stop would cost seconds, and whoever is done with a test has no use for it.
+        self._end(self.runtime.kill_all)
 
     def start(self) -> None:
         """Starts what does not run, and returns when questions can be asked."""
@@ -94,17 +95,19 @@ class Stack:
 
     def stop(self) -> None:
         """Stops everything; the data stays."""
-        self.runtime.stop()
+        self._end(self.runtime.stop)
+
+    def clean(self) -> None:
+        """Ends everything and removes its folder, with whatever a test put there."""
+        self._end(self.runtime.clean)
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+
+    def _end(self, how: Callable[[], None]) -> None:
+        how()
         if self._guard is not None and self._guard.stdin is not None:
             self._guard.stdin.close()
             self._guard.wait()
             self._guard = None
-
-    def clean(self) -> None:
-        """Stops everything and removes its folder, with whatever a test put there."""
-        self.stop()
-        self.runtime.clean()
-        shutil.rmtree(self.run_dir, ignore_errors=True)
 
     def send(self, **traffic: str) -> Summary:
         """Sends questions and waits for every outcome: `send(TRAFFIC_TOTAL="20")`."""

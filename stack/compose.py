@@ -78,8 +78,8 @@ class ComposeRuntime:
         forget(self.settings)
 
     def clean(self) -> None:
-        """Removes containers, volumes, and what is in the run folder."""
-        self._run("down", "--remove-orphans", "--volumes")
+        """Removes containers, at once as nothing of them stays, volumes, and what is in the run folder."""
+        self._run("down", "--remove-orphans", "--volumes", "--timeout", "0")
         self.settings.delete()
 
     def parts(self) -> list[Part]:
@@ -146,7 +146,8 @@ class ComposeRuntime:
         _docker(*killer, "-c", f"kill -KILL {pid}")
 
     def kill_all(self) -> None:
-        """Removes every container at once, also those that are just being made."""
+        """Removes every container at once, also those that are just being made; the logs stay as files."""
+        self._keep_logs()
         while self.parts():
             self._run("down", "--remove-orphans", "--timeout", "0")
 

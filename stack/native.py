@@ -114,8 +114,8 @@ class NativeRuntime:
         forget(self.settings)
 
     def clean(self) -> None:
-        """Stops the stack and removes what it left in its folder."""
-        self.stop()
+        """Ends the stack, at once as nothing of it stays, and removes what it left in its folder."""
+        self.kill_all()
         self.settings.delete()
 
     def parts(self) -> list[Part]:
