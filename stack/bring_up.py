@@ -1,5 +1,6 @@
 """Brings a stack up: shows its parts as they become ready, and tells which of them never will."""
 
+import math
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable
@@ -11,6 +12,10 @@ from stack.steps import Steps
 
 PATIENCE_S = 300.0
 TOO_MANY_STARTS = 6
+REFUSAL = "waiting alone will not mend it"
+"""What the log of a part says of an error that somebody has to mend; it may be that of another part, that is starting,
+too, so it gets a while."""
+REFUSED_S = 10.0
 
 
 class Parts(Protocol):
@@ -45,6 +50,7 @@ class Watch:
         self.ready: set[str] = set()
         self._stack, self._steps = stack, steps
         self._starts: defaultdict[str, set[float]] = defaultdict(set)
+        self._refused: dict[str, float] = {}
         self._deadline = time.monotonic() + PATIENCE_S
 
     def look(self, parts: Iterable[Part]) -> None:
@@ -56,7 +62,7 @@ class Watch:
             self._starts[part.name].add(part.started)
             if part.name not in self.ready and self._is_ready(part):
                 self.ready.add(part.name)
-            if complaint := _complaint(part, len(self._starts[part.name])):
+            if complaint := _complaint(part, len(self._starts[part.name])) or self._refusal(part):
                 raise self._failure(part, complaint)
             if part.name not in self.ready and time.monotonic() > self._deadline:
                 raise self._failure(part, f"is not ready after {PATIENCE_S:.0f} s")
@@ -71,9 +77,20 @@ class Watch:
         if ready and self._steps.is_begun(part.name):
             self._steps.done(part.name)
         if not ready:
+            said = self._stack.read_log(part.name, 1)
             self._steps.begin(part.name)
-            self._steps.note(part.name, self._stack.read_log(part.name, 1))
+            self._steps.note(part.name, said)
+            if REFUSAL in said:
+                self._refused.setdefault(part.name, time.monotonic())
+            else:
+                self._refused.pop(part.name, None)
         return ready
+
+    def _refusal(self, part: Part) -> str:
+        """That a part has been refused what it needs for a while, or nothing."""
+        since = self._refused.get(part.name, math.inf)
+        is_waiting = part.name not in self.ready
+        return "is refused what it needs" if is_waiting and time.monotonic() - since > REFUSED_S else ""
 
     def _failure(self, part: Part, complaint: str) -> StackError:
         self._steps.failed(part.name, complaint)

@@ -5,17 +5,18 @@ import time
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from benchmarks import dataset
 from stack.api import Stack
 from stack.runtime import PORT_OF, SERVERS, SERVICES
-from stack.settings import PORTS
+from stack.settings import PORTS, StackError
 from tests.support import Probe, eventually, question
 
 RATE = 2  # questions a second
-AWAY_S = 30
-LONG_AWAY_S = 60
+AWAY_S = 20
+LONG_AWAY_S = 35
 """Of what our parts wait for: so long that they say so a second time."""
 WAITING = {
     "kafka": ("Kafka", ("cache-service", "llm-consumer", "storage-service", "traffic-generator")),
@@ -33,9 +34,11 @@ def test_nothing_is_lost_or_doubled_while_a_server_is_away(
         time.sleep(2)
         stack.runtime.stop_part(server)
         time.sleep(away_s)
+        unready.extend(part for part in parts if part in SERVICES and name in readiness(stack, part))
         stack.runtime.start_part(server)
 
     name, parts = WAITING.get(server, ("", ()))
+    unready: list[str] = []
     away_s = LONG_AWAY_S if server in WAITING else AWAY_S
     total = RATE * (away_s + 10)
     logs = {part: Log(stack, part) for part in parts}
@@ -51,6 +54,7 @@ def test_nothing_is_lost_or_doubled_while_a_server_is_away(
     assert summary.asked == summary.verdicts.total() == len(probe.results()) - outcomes == total
     assert (summary.verdicts["error"], summary.dead_letters) == (0, 0)
     eventually(probe.metrics_equal_the_results, "metrics that equal the results")
+    assert unready == [part for part in parts if part in SERVICES]
     for part, log in logs.items():
         said = [line for line in log.new_lines() if f'server="{name}"' in line and "the server answers" not in line]
         # Once, and again every half minute.
@@ -68,6 +72,29 @@ def test_parts_that_start_before_their_servers_wait_for_them(stack: Stack, probe
         eventually(partial(says_whom_it_waits_for, log), f"a word from {part}")
     stack.wait_ready()
     probe.outcomes(probe.ask(question("Does a question have an outcome after all of that?")))
+
+
+def test_a_store_that_refuses_is_named_and_once_that_is_mended_all_goes_on(stack: Stack, probe: Probe) -> None:
+    stack.runtime.stop_part("storage-service")
+    index = [("question_id", 1), ("source", 1)]
+    results = probe.database["results"]
+    results.drop_index(index)
+    results.create_index(index, name="by hand")
+    asked, begun = probe.ask(question("Is it stored once the index is gone?")), time.monotonic()
+    try:
+        with pytest.raises(StackError, match=r"(?s)storage-service is refused what it needs.*different name"):
+            stack.wait_ready()
+        assert time.monotonic() - begun < 30
+        assert "MongoDB" in readiness(stack, "storage-service")
+    finally:
+        results.drop_index("by hand")
+    probe.outcomes(asked)
+    stack.wait_ready()
+
+
+def readiness(stack: Stack, service: str) -> str:
+    """What a service says of itself."""
+    return httpx.get(stack.settings.url(PORT_OF[service]) + "/readyz", trust_env=False).text
 
 
 def _names_a_place_of(server: str, stack: Stack, line: str) -> bool:

@@ -44,6 +44,9 @@ use crate::scorers::Scorers;
 use crate::stored::Stored;
 
 const SERVICE: &str = "cache-service";
+const REGENERATIONS: &str = "cache-service-regenerations";
+const VERDICTS: &str = "the reading of verdicts";
+const LETTERS: &str = "the reading of dead letters";
 /// Many questions may wait for their twins while others go on.
 const WINDOW: usize = 8192;
 
@@ -52,7 +55,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let readiness = Readiness::default();
+    let readiness = Readiness::of(&[SERVICE, REGENERATIONS, VERDICTS, LETTERS]);
     http::serve(config.http_address, Router::new(), readiness.clone(), shutdown.clone()).await?;
     let mongo = tokio::select! {
         mongo = config.common.mongo.connect(SERVICE) => mongo?,
@@ -86,20 +89,24 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         stored: stored.clone(),
         threshold: config.score_threshold,
     };
-    let asked = Worker::new(SERVICE, SERVICE, &config.common.kafka)?.reporting_to(readiness);
+    let asked = Worker::new(SERVICE, SERVICE, &config.common.kafka)?.reporting_to(&readiness);
     // A group of its own: questions that wait for a verdict must not hold up what leads to it.
-    let asked_again = Worker::new(SERVICE, "cache-service-regenerations", &config.common.kafka)?;
+    let asked_again = Worker::new(SERVICE, REGENERATIONS, &config.common.kafka)?.reporting_to(&readiness);
     tokio::try_join!(
         asked.run_each(questions, WINDOW, shutdown.clone()),
         asked_again.run_each(Regenerations { stored }, WINDOW, shutdown.clone()),
         follow(
+            VERDICTS,
             &config.common.kafka,
+            &readiness,
             cache_size,
             |outcome| verdicts::observe(outcome, &answers, &in_flight),
             shutdown.clone()
         ),
         follow(
+            LETTERS,
             &config.common.kafka,
+            &readiness,
             // What was given up before the start has no flight.
             0,
             |letter| verdicts::observe_dead_letter(&letter, &in_flight),

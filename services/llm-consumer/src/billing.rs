@@ -39,7 +39,8 @@ impl Billing {
             let detail = format!("one call could cost more than the whole budget: {price}, {tokens} tokens");
             return Err(ModelError::new(ErrorKind::OverBudget, &detail));
         }
-        let reserved = budget.reserve(largest).await;
+        // In a box: few questions wait for the budget, but each would carry the room for it.
+        let reserved = Box::pin(budget.reserve(largest)).await;
         reserved
             .map(Some)
             .map_err(|exhausted| ModelError::new(ErrorKind::BudgetSpent, &exhausted.to_string()))

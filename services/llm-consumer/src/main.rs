@@ -64,7 +64,7 @@ async fn serve<M: LanguageModel>(
     config: &Config,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let (readiness, gate) = (Readiness::default(), Arc::new(Gate::new(config.gate())));
+    let (readiness, gate) = (Readiness::of(&[SERVICE]), Arc::new(Gate::new(config.gate())));
     let shown = Arc::clone(&gate);
     let routes = Router::new().route("/api/model", get(async move || Json(shown.report())));
     http::serve(config.http_address, routes, readiness.clone(), shutdown.clone()).await?;
@@ -95,7 +95,7 @@ async fn serve<M: LanguageModel>(
     let caller = Caller::new(model, config.limits(), gate, billing);
     let handler = LlmHandler::new(caller, config.prompt_dir.clone(), settings, answers);
     let outcome = Worker::new(SERVICE, SERVICE, &config.kafka)?
-        .reporting_to(readiness)
+        .reporting_to(&readiness)
         .run_each(handler, config.window(), shutdown)
         .await;
     if let Some(budget) = budget {

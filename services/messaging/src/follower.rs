@@ -12,19 +12,22 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::client::{KafkaConfig, LogContext};
+use crate::http::Readiness;
 use crate::input::Input;
 use crate::wait::until_ok;
 
 /// Hands every message of `I`'s topics to `observe`, beginning with the newest `newest` of
 /// each partition, until `shutdown`.
 ///
-/// What cannot be read is counted and passed over: its dead letter is written by the
+/// Tells `readiness`, by this `name`, when it has begun. What cannot be read is counted and passed over: its dead letter is written by the
 /// service that owns the topic's work.
 ///
 /// # Errors
 /// A Kafka setting that cannot be used.
 pub async fn follow<I: Input>(
+    name: &'static str,
     kafka: &KafkaConfig,
+    readiness: &Readiness,
     newest: usize,
     mut observe: impl FnMut(I),
     shutdown: CancellationToken,
@@ -44,6 +47,7 @@ pub async fn follow<I: Input>(
         }) => {}
         () = shutdown.cancelled() => return Ok(()),
     }
+    readiness.begun(name);
     info!(topics = ?I::topics(), newest, "reading along");
     loop {
         let record = tokio::select! {

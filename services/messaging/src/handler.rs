@@ -5,7 +5,7 @@ use tracing::{Instrument as _, error_span};
 
 use crate::input::{Input, Received};
 use crate::lease::Lease;
-use crate::output::Output;
+use crate::output::{Output, is_too_large};
 use crate::producer::Outgoing;
 
 /// Handles one record at a time; many are in flight and they finish in any order.
@@ -43,6 +43,8 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+const TOO_LARGE: &str = "too_large: what follows from this record does not fit";
+
 /// How the work on a batch ended, if it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Done {
@@ -66,12 +68,12 @@ pub(crate) async fn handle_one<H: Handler>(
     let span = error_span!("message", trace_id = %input.identity().trace_id);
     async {
         match handler.handle(input, lease).await {
-            Ok(outgoing) if outgoing.iter().all(Outgoing::fits) => output.produce(&outgoing).await,
-            Ok(_) => {
-                output
-                    .dead_letter(&record, "too_large: what follows from this record does not fit")
-                    .await
-            }
+            Ok(outgoing) if outgoing.iter().all(Outgoing::fits) => match output.produce(&outgoing).await {
+                // A topic that was made by somebody else may take less.
+                Err(error) if is_too_large(&error) => output.dead_letter(&record, TOO_LARGE).await,
+                produced => produced,
+            },
+            Ok(_) => output.dead_letter(&record, TOO_LARGE).await,
             Err(Failure::Reject(reason)) => output.dead_letter(&record, &reason).await,
             Err(Failure::GiveBack) => return Ok(Done::GivenBack),
             Err(Failure::Fatal(error)) => Err(error),

@@ -1,8 +1,8 @@
 //! Health, readiness and Prometheus metrics over HTTP.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -15,6 +15,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use crate::wait::awaited;
+
 /// Latency buckets of every histogram, in seconds.
 const BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0,
@@ -23,21 +25,31 @@ const BUCKETS: [f64; 14] = [
 /// Samples of histograms pile up until somebody asks for the metrics, or for so long.
 const UPKEEP_EVERY: Duration = Duration::from_secs(10);
 
-/// Says whether a service has what it needs; false until it is set.
-#[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+/// Says whether a service has what it needs: each of its consumers has begun, and it waits for no server.
+#[derive(Debug, Clone)]
+pub struct Readiness(Arc<Mutex<BTreeSet<&'static str>>>);
 
 impl Readiness {
-    /// Sets whether the service is ready.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
+    /// Of a service with these consumers, none of which has begun.
+    #[must_use]
+    pub fn of(consumers: &[&'static str]) -> Self {
+        Self(Arc::new(Mutex::new(consumers.iter().copied().collect())))
     }
 
-    fn status(&self) -> (StatusCode, &'static str) {
-        if self.0.load(Ordering::Relaxed) {
-            (StatusCode::OK, "ready\n")
+    /// Notes that a consumer has begun.
+    pub fn begun(&self, consumer: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(consumer);
+    }
+
+    fn status(&self) -> (StatusCode, String) {
+        let to_begin = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let to_begin = to_begin.iter().map(|name| format!("{name} has not begun\n"));
+        let servers = awaited().into_iter().map(|server| format!("waiting for {server}\n"));
+        let missing: String = to_begin.chain(servers).collect();
+        if missing.is_empty() {
+            (StatusCode::OK, "ready\n".to_owned())
         } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "waiting for what it needs\n")
+            (StatusCode::SERVICE_UNAVAILABLE, missing)
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use clap::Args;
-use mongodb::error::{Error, ErrorKind};
+use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Database, bson::doc};
 
 use crate::secret::Secret;
-use crate::wait::until_ok;
+use crate::wait::until_mended;
 
 /// How to reach MongoDB.
 #[derive(Debug, Clone, Args)]
@@ -97,16 +97,37 @@ impl Mongo {
         &self,
         mut operation: impl FnMut() -> F,
     ) -> T {
-        until_ok("MongoDB", &self.place, || {
+        let attempt = || {
             let operation = operation().into_future();
             async { anyhow::Ok(tokio::time::timeout(Self::OPERATION_TIMEOUT, operation).await??) }
+        };
+        until_mended("MongoDB", &self.place, attempt, |error| {
+            error.downcast_ref().is_some_and(is_refusal)
         })
         .await
     }
 }
 
+/// MongoDB's error codes for what it will refuse the next time as well: no rights, a wrong password, an index that
+/// conflicts with another, a document that a validator does not pass.
+const REFUSALS: [i32; 6] = [13, 18, 67, 85, 86, 121];
+
+/// Whether somebody has to mend something before the server does what it is asked.
+fn is_refusal(error: &Error) -> bool {
+    match &*error.kind {
+        ErrorKind::Authentication { .. } | ErrorKind::InvalidTlsConfig { .. } => true,
+        ErrorKind::Command(failure) => REFUSALS.contains(&failure.code),
+        ErrorKind::Write(WriteFailure::WriteError(failure)) => REFUSALS.contains(&failure.code),
+        ErrorKind::InsertMany(failure) => {
+            let mut errors = failure.write_errors.iter().flatten();
+            errors.any(|error| REFUSALS.contains(&error.code))
+        }
+        _ => false,
+    }
+}
+
 /// MongoDB's error code for a document whose `_id` is there already.
-pub const DUPLICATE_KEY: i32 = 11000;
+const DUPLICATE_KEY: i32 = 11000;
 
 /// Which documents of an unordered insert were there already, by index.
 ///

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use futures::future::try_join_all;
 use metrics::counter;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message as _, OwnedMessage};
 use tracing::warn;
 
@@ -14,6 +15,15 @@ use contracts::topic::MAX_RECORD_BYTES;
 const MAX_REASON_CHARS: usize = 1000;
 /// The longest key of a dead letter; what is beyond is cut off.
 const MAX_KEY_BYTES: usize = 64 << 10;
+
+/// Whether the brokers do not take a record of that size.
+pub(crate) fn is_too_large(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref().and_then(KafkaError::rdkafka_error_code);
+    matches!(
+        code,
+        Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize)
+    )
+}
 
 /// A service's way out.
 #[derive(Clone)]

@@ -200,17 +200,25 @@ mod tests {
 
     use super::*;
     use crate::http::{Readiness, serve};
+    use crate::wait::until_ok;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_health_check_passes_when_the_service_is_ready_and_only_then() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
-        let (address, readiness) = (free.expect("a free port"), Readiness::default());
+        let (address, readiness) = (free.expect("a free port"), Readiness::of(&["reader"]));
         assert!(is_ready(address).is_err(), "nothing listens yet");
         serve(address, Router::new(), readiness.clone(), CancellationToken::new())
             .await
             .expect("a server");
         assert!(!is_ready(address).expect("an answer"));
-        readiness.set(true);
+        readiness.begun("reader");
         assert!(is_ready(address).expect("an answer"));
+        let waiting = tokio::spawn(until_ok("a store", "home", async || Err::<(), _>("away")));
+        while is_ready(address).expect("an answer") {
+            tokio::task::yield_now().await;
+        }
+        waiting.abort();
+        assert!(waiting.await.is_err_and(|error| error.is_cancelled()));
+        assert!(is_ready(address).expect("an answer"), "nobody waits any more");
     }
 }

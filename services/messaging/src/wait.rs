@@ -6,26 +6,41 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 const LONGEST_DELAY: Duration = Duration::from_secs(3);
 const REMIND_AFTER: Duration = Duration::from_secs(30);
 
+/// What the log says of an error that somebody has to mend. Those who start a service look for it.
+const REFUSAL: &str = "the server refuses, and waiting alone will not mend it";
+
 /// Repeats `attempt` until it succeeds, however long that takes.
 ///
 /// A failure is logged with what is awaited and where, but of all tasks of the process that miss
 /// the same server only one speaks, once in half a minute. It also logs the recovery, so that
-/// the log tells how long that took.
+/// the log tells how long that took. Meanwhile the process is not ready.
 /// To stop waiting, drop the future.
 pub async fn until_ok<T, E: Display, F: Future<Output = Result<T, E>>>(
     server: &str,
     place: &str,
+    attempt: impl FnMut() -> F,
+) -> T {
+    until_mended(server, place, attempt, |_| false).await
+}
+
+/// The same, for a server that may also refuse what it is asked, as `refuses` tells of an error: then somebody has to
+/// mend something, and the log says so.
+pub(crate) async fn until_mended<T, E: Display, F: Future<Output = Result<T, E>>>(
+    server: &str,
+    place: &str,
     mut attempt: impl FnMut() -> F,
+    refuses: impl Fn(&E) -> bool,
 ) -> T {
     let started = Instant::now();
     let mut said = false;
     let mut delay = FIRST_DELAY;
+    let mut absence = None;
     loop {
         match attempt().await {
             Ok(value) => {
@@ -40,14 +55,53 @@ pub async fn until_ok<T, E: Display, F: Future<Output = Result<T, E>>>(
                 return value;
             }
             Err(error) => {
-                if is_news(server) {
-                    warn!(server, place, %error, "waiting for the server");
+                absence.get_or_insert_with(|| Absence::begin(server, place));
+                let is_refusal = refuses(&error);
+                if is_news(if is_refusal { REFUSAL } else { server }) {
                     said = true;
+                    if is_refusal {
+                        error!(server, place, %error, "{REFUSAL}");
+                    } else {
+                        warn!(server, place, %error, "waiting for the server");
+                    }
                 }
             }
         }
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(LONGEST_DELAY);
+    }
+}
+
+/// What this process waits for now: the servers and their places.
+pub(crate) fn awaited() -> Vec<String> {
+    let awaited = AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
+    awaited.keys().cloned().collect()
+}
+
+/// How many tasks wait for each server.
+static AWAITED: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+
+/// A task that waits for a server.
+struct Absence(String);
+
+impl Absence {
+    fn begin(server: &str, place: &str) -> Self {
+        let name = format!("{server} at {place}");
+        let mut awaited = AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
+        *awaited.entry(name.clone()).or_default() += 1;
+        Self(name)
+    }
+}
+
+impl Drop for Absence {
+    fn drop(&mut self) {
+        let mut awaited = AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = awaited.get_mut(&self.0) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                awaited.remove(&self.0);
+            }
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Worker {
     group: &'static str,
     consumer: StreamConsumer<Assignment>,
     output: Output,
-    readiness: Readiness,
+    readiness: Option<Readiness>,
     drain_deadline: Duration,
 }
 
@@ -80,15 +80,15 @@ impl Worker {
             group,
             consumer,
             output,
-            readiness: Readiness::default(),
+            readiness: None,
             drain_deadline: kafka.drain_deadline,
         })
     }
 
-    /// Sets `readiness` once the topics are there and the worker has subscribed.
+    /// Tells `readiness`, by the name of its group, once the topics are there and the worker has subscribed.
     #[must_use]
-    pub fn reporting_to(mut self, readiness: Readiness) -> Self {
-        self.readiness = readiness;
+    pub fn reporting_to(mut self, readiness: &Readiness) -> Self {
+        self.readiness = Some(readiness.clone());
         self
     }
 
@@ -147,7 +147,9 @@ impl Worker {
             () = shutdown.cancelled() => return Ok(()),
         }
         self.consumer.subscribe(&topics).context("subscribing")?;
-        self.readiness.set(true);
+        if let Some(readiness) = &self.readiness {
+            readiness.begun(self.group);
+        }
         info!(service = self.service, ?topics, "consuming");
         let mut tasks = JoinSet::new();
         let outcome = self.consume(&pace, shutdown, &work, &mut tasks).await;
@@ -167,6 +169,8 @@ impl Worker {
     ) -> anyhow::Result<()> {
         let mut waiting = Waiting::default();
         let mut flow = Flow::Open;
+        // Who is not ready meanwhile is whoever waits for Kafka.
+        let mut absence = JoinSet::new();
         loop {
             while tasks.len() < pace.parallel && waiting.is_ready(pace) {
                 self.start(waiting.pop(pace.batch), shutdown, work, tasks);
@@ -184,8 +188,15 @@ impl Worker {
                             self.pause()?;
                         }
                     }
-                    Err(error) => self.tolerate(&error)?,
+                    Err(error) => {
+                        self.tolerate(&error)?;
+                        if absence.is_empty() {
+                            let producer = self.output.producer.clone();
+                            absence.spawn(async move { producer.wait_for_topics(&[DEAD_LETTERS]).await });
+                        }
+                    }
                 },
+                Some(_) = absence.join_next() => {}
                 () = sleep_until(due) => {}
                 () = sleep_until(flow.pause_at()) => {}
             }
@@ -219,7 +230,8 @@ impl Worker {
             .unzip();
         drop(offsets);
         if !records.is_empty() {
-            let work = work(records);
+            // In a box: a task that carries its work in itself is copied as a whole, several times.
+            let work = Box::pin(work(records));
             tasks.spawn(async move { (tickets, work.await) });
         }
     }

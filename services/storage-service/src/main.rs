@@ -43,7 +43,7 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         info!(decided = metrics.tally.decided, "metrics rebuilt from the results");
         return Ok(());
     }
-    let readiness = Readiness::default();
+    let readiness = Readiness::of(&[SERVICE]);
     http::serve(
         config.http_address,
         web::routes(store.clone()),
@@ -58,7 +58,7 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     let recorder = Recorder::new(store, Producer::new(&config.common.kafka)?);
     let pace = Pace::batches(config.batch_size, config.batch_wait);
     Worker::of_several_topics(SERVICE, SERVICE, &config.common.kafka)?
-        .reporting_to(readiness)
+        .reporting_to(&readiness)
         .run_batches(recorder, pace, shutdown)
         .await
 }
