@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from pymongo import MongoClient
 
 from stack.api import Stack
+from stack.backlog import READERS
 from stack.outcomes import DeadLetters, headers_of
 from stack.runtime import Part
 from stack.settings import ROOT
@@ -29,16 +30,6 @@ MESSAGES: dict[str, str] = {
     topic["name"]: topic["message"] for topic in json.loads((ROOT / "contracts" / "topics.json").read_text())
 }
 """The message that each topic carries, in the order a question meets them."""
-
-READERS = {
-    "questions_in": "cache-service",
-    "llm_requests": "llm-consumer",
-    "llm_responses": "flink_job",
-    "regeneration_requests": "cache-service-regenerations",
-    "validated_responses": "storage-service",
-    "llm_errors": "storage-service",
-}
-"""The consumer group that does each topic's work."""
 
 
 class DeadLetter(NamedTuple):
@@ -157,16 +148,18 @@ class Probe:
         """Every outcome, in the order of their ids."""
         return list(self.database["results"].find().sort("_id"))
 
-    def metrics(self) -> Document:
-        """The metrics document."""
-        document = self.database["metrics"].find_one({"_id": "global"})
-        assert document, "there is no metrics document"
-        return document
+    def metrics(self) -> dict[str, Document]:
+        """The metrics documents: `global` and those of the runs."""
+        return {document["_id"]: document for document in self.database["metrics"].find({"decided": {"$exists": True}})}
 
     def metrics_equal_the_results(self) -> bool:
-        """Whether the metrics document says just what the results add up to."""
-        metrics, summed = self.metrics(), sum_up(self.results())
-        return all(_without_zeros(metrics.get(name, {})) == _without_zeros(summed[name]) for name in summed)
+        """Whether the metrics document says just what the results add up to, and each run's what its own do."""
+        metrics = self.metrics()
+        by_document: dict[str, list[Document]] = {"global": self.results()}
+        for outcome in by_document["global"]:
+            if outcome.get("run"):
+                by_document.setdefault(f"run:{outcome['run']}", []).append(outcome)
+        return all(_says(metrics.get(name, {}), sum_up(results)) for name, results in by_document.items())
 
     def _progress(self) -> tuple[list[int], list[int]]:
         """The end of every partition, and the position of its reader."""
@@ -264,6 +257,10 @@ def sum_up(results: list[Document]) -> Document:
         },
         "spent": _spent([outcome["spent"] for outcome in results if outcome.get("spent")]),
     }
+
+
+def _says(metrics: Document, summed: Document) -> bool:
+    return all(_without_zeros(metrics.get(name, {})) == _without_zeros(summed[name]) for name in summed)
 
 
 AMOUNTS = ("calls", "input_tokens", "output_tokens", "nanodollars")

@@ -65,3 +65,15 @@ def test_the_metrics_can_be_rebuilt_while_services_run(stack: Stack, probe: Prob
     assert not probe.metrics_equal_the_results()
     assert stack.runtime.popen("storage-service", ["rebuild-metrics"], quiet=True).wait(60) == 0
     assert probe.metrics_equal_the_results()
+
+
+def test_metrics_that_are_deleted_under_a_running_service_are_made_anew(stack: Stack, probe: Probe) -> None:
+    stack.send(TRAFFIC_TOTAL="20", TRAFFIC_RATE="100", TRAFFIC_RUN="deleted")
+    deleted = probe.metrics()["run:deleted"]
+    probe.database["metrics"].delete_many({"_id": {"$in": ["global", "run:deleted"]}})
+    stack.send(TRAFFIC_TOTAL="20", TRAFFIC_RATE="100", TRAFFIC_RUN="later")
+    assert probe.metrics()["run:deleted"]["decided"] == deleted["decided"] == 20
+    assert probe.metrics_equal_the_results()
+    probe.database["metrics"].delete_many({})
+    stack.send(TRAFFIC_TOTAL="20", TRAFFIC_RATE="100", TRAFFIC_RUN="later-still")
+    assert probe.metrics_equal_the_results()

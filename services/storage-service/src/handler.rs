@@ -9,21 +9,24 @@ use tokio::sync::Mutex;
 use tracing::debug;
 
 use crate::metrics_document::MetricsDocument;
+use crate::metrics_store::MetricsStore;
 use crate::outcome::ResultDocument;
 use crate::store::Store;
 
 /// Records outcomes: the first of each request wins, later ones change nothing.
 pub struct Recorder {
     store: Store,
+    metrics: MetricsStore,
     producer: Producer,
     /// The topics' identity, asked for when it may have changed.
     epoch: Mutex<Option<String>>,
 }
 
 impl Recorder {
-    pub fn new(store: Store, producer: Producer) -> Self {
+    pub fn new(store: Store, metrics: MetricsStore, producer: Producer) -> Self {
         Self {
             store,
+            metrics,
             producer,
             epoch: Mutex::new(None),
         }
@@ -35,10 +38,10 @@ impl Recorder {
     /// because a topic was made anew.
     async fn epoch(&self, metrics: Option<&MetricsDocument>, batch: &[Received<Outcome>]) -> String {
         let known = self.epoch.lock().await.clone();
-        let is_news = |received: &Received<Outcome>, metrics: &MetricsDocument| !metrics.has_counted(&received.origin);
         if let (Some(known), Some(metrics)) = (known, metrics)
-            && known == metrics.epoch
-            && batch.iter().all(|received| is_news(received, metrics))
+            && batch
+                .iter()
+                .all(|received| !metrics.has_counted(&known, &received.origin))
         {
             return known;
         }
@@ -52,14 +55,14 @@ impl BatchHandler for Recorder {
     type Input = Outcome;
 
     async fn handle(&self, batch: Vec<Received<Outcome>>) -> anyhow::Result<()> {
-        let metrics = self.store.metrics().await;
+        let metrics = self.metrics.find(MetricsDocument::GLOBAL).await;
         let epoch = self.epoch(metrics.as_ref(), &batch).await;
         let results: Vec<_> = batch
             .into_iter()
             .map(|received| ResultDocument::new(received, &epoch))
             .collect();
         let is_ours = self.store.insert(&results).await;
-        self.store.count(metrics, &epoch, &results, &is_ours).await?;
+        self.metrics.count(&results, &is_ours).await?;
         for (result, is_ours) in results.iter().zip(is_ours) {
             let kind = if is_ours { "stored" } else { "repeated" };
             counter!("outcomes_total", "kind" => kind).increment(1);

@@ -1,16 +1,20 @@
 //! storage-service: keeps exactly one outcome for every request.
 //!
-//! `validated_responses` and `llm_errors` → [`handler`] → [`store`] → MongoDB; the numbers
-//! are served by [`web`].
+//! `validated_responses` and `llm_errors` → [`handler`] → [`store`] and [`metrics_store`] → MongoDB; the numbers are
+//! served by [`web`].
 
 mod config;
 mod handler;
 mod histogram;
 mod metrics_document;
+mod metrics_store;
 mod outcome;
+mod recount;
+mod runs;
 mod spending;
 mod store;
 mod tally;
+mod watermark;
 mod web;
 
 use std::process::ExitCode;
@@ -25,6 +29,7 @@ use tracing::info;
 
 use crate::config::{Command, Config};
 use crate::handler::Recorder;
+use crate::metrics_store::MetricsStore;
 use crate::store::Store;
 
 const SERVICE: &str = "storage-service";
@@ -34,10 +39,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let store = Store::new(config.common.mongo.client(SERVICE).await?);
+    let mongo = config.common.mongo.client(SERVICE).await?;
+    let (store, metrics) = (Store::new(mongo.clone()), MetricsStore::new(mongo));
     if config.command == Some(Command::RebuildMetrics) {
         let metrics = tokio::select! {
-            metrics = store.rebuild_metrics() => metrics,
+            metrics = metrics.rebuild() => metrics,
             () = shutdown.cancelled() => anyhow::bail!("stopped before the metrics were rebuilt"),
         };
         info!(decided = metrics.tally.decided, "metrics rebuilt from the results");
@@ -46,16 +52,20 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     let readiness = Readiness::of(&[SERVICE]);
     http::serve(
         config.http_address,
-        web::routes(store.clone()),
+        web::routes(metrics.clone()),
         readiness.clone(),
         shutdown.clone(),
     )
     .await?;
+    let prepare = async {
+        store.prepare().await;
+        metrics.prepare().await;
+    };
     tokio::select! {
-        () = store.prepare() => {}
+        () = prepare => {}
         () = shutdown.cancelled() => return Ok(()),
     }
-    let recorder = Recorder::new(store, Producer::new(&config.common.kafka)?);
+    let recorder = Recorder::new(store, metrics, Producer::new(&config.common.kafka)?);
     let pace = Pace::batches(config.batch_size, config.batch_wait);
     Worker::of_several_topics(SERVICE, SERVICE, &config.common.kafka)?
         .reporting_to(&readiness)

@@ -1,29 +1,38 @@
 //! The numbers over HTTP: `/api/metrics` for programs, `/` for people.
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::get;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::metrics_document::MetricsDocument;
+use crate::metrics_store::MetricsStore;
 use crate::spending::{Amounts, Spending};
-use crate::store::Store;
 
 const PAGE: &str = include_str!("page.html");
 
 /// The routes of this service, beside those that every service has.
-pub fn routes(store: Store) -> Router {
+pub fn routes(metrics: MetricsStore) -> Router {
     Router::new()
         .route("/", get(async || Html(PAGE)))
-        .route("/api/metrics", get(metrics))
-        .with_state(store)
+        .route("/api/metrics", get(show))
+        .with_state(metrics)
 }
 
-async fn metrics(State(store): State<Store>) -> Response {
-    let document = match store.metrics_now().await {
-        Ok(document) => document.unwrap_or_else(|| MetricsDocument::empty("", [].into())),
+/// `?run=name` asks for the numbers of one run.
+#[derive(Deserialize)]
+struct Wanted {
+    run: Option<String>,
+}
+
+async fn show(State(metrics): State<MetricsStore>, Query(wanted): Query<Wanted>) -> Response {
+    let document = match metrics.now(wanted.run.as_deref()).await {
+        Ok(Some(document)) => document,
+        Ok(None) if wanted.run.is_none() => MetricsDocument::empty(MetricsDocument::GLOBAL),
+        Ok(None) => return (StatusCode::NOT_FOUND, "no result of such a run is counted by itself\n").into_response(),
         Err(problem) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{problem:#}\n")).into_response(),
     };
     match with_derived(&document) {
@@ -43,7 +52,9 @@ fn with_derived(document: &MetricsDocument) -> anyhow::Result<Value> {
         value["latency_ms"][name] = json!(latency.latency_quantile(quantile));
     }
     value["spent"] = spent(&document.tally.spent);
-    value["updated_at"] = json!(document.updated_at.try_to_rfc3339_string()?);
+    for (name, time) in [("began_at", document.began_at), ("updated_at", document.updated_at)] {
+        value[name] = json!(time.try_to_rfc3339_string()?);
+    }
     Ok(value)
 }
 
@@ -108,7 +119,7 @@ mod tests {
             ],
         });
         let spent: contracts::message::Spent = serde_json::from_value(spent).unwrap();
-        let mut document = MetricsDocument::empty("epoch", [].into());
+        let mut document = MetricsDocument::empty(MetricsDocument::GLOBAL);
         document.tally.spent.add(&(&spent).into());
         let shown = &with_derived(&document).unwrap()["spent"];
         assert_eq!((&shown["dollars"], &shown["calls"]), (&json!("0.00042"), &json!(3)));

@@ -1,17 +1,22 @@
 //! Counting, whatever is repeated and whoever counts at once.
 
+use std::collections::BTreeMap;
+
 use messaging::input::{Outcome, Received};
 use mongodb::bson::{deserialize_from_document, serialize_to_document};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::outcome::Facts;
+use crate::recount::{Counted, Recount, Recovery};
+use crate::runs::{MAX_RUNS, Runs};
 
 /// The records of one partition: requests that repeat, with scores, attempts and costs.
 fn log(partition: i32, requests: &[u8]) -> Vec<ResultDocument> {
     let records = requests.iter().enumerate().map(|(offset, request)| {
         let message = json!({
-            "message_id": format!("m{request}"), "trace_id": "t", "question_id": "q", "title": "", "content": "",
+            "message_id": format!("m{request}"), "run": run(*request), "trace_id": "t", "question_id": "q", "title": "", "content": "",
             "llm_answer": "", "best_answer": "", "score": f64::from(*request) / 255.0, "accepted": request % 2 == 0,
             "source": "llm", "attempts": offset % 3 + 1, "decided_at": "2026-01-01T00:00:01Z",
             "asked_at": "2026-01-01T00:00:00Z", "confidence": if request % 3 == 0 { "unsure" } else { "sure" },
@@ -26,6 +31,11 @@ fn log(partition: i32, requests: &[u8]) -> Vec<ResultDocument> {
         ResultDocument::new(Received { input, origin }, "epoch")
     });
     records.collect()
+}
+
+/// Requests of two runs, and of none.
+fn run(request: u8) -> Option<&'static str> {
+    ["one", "two"].get(usize::from(request % 3)).copied()
 }
 
 /// What a request cost: some cost nothing, and all together have more models than are told apart.
@@ -48,28 +58,87 @@ fn spent(request: usize, offset: usize) -> Value {
 
 /// MongoDB, as far as counting needs it: inserts by `_id`, and one guarded update.
 struct Model {
-    results: BTreeMap<String, (Facts, StoredOrigin)>,
-    metrics: MetricsDocument,
+    results: BTreeMap<String, (Facts, Option<String>, StoredOrigin)>,
+    metrics: BTreeMap<String, MetricsDocument>,
 }
 
+const DOCUMENTS: [(&str, Option<&str>); 3] = [("global", None), ("run:one", Some("one")), ("run:two", Some("two"))];
+
 impl Model {
-    fn new(metrics: MetricsDocument) -> Self {
+    fn new() -> Self {
+        let empty = DOCUMENTS.map(|(id, _)| (id.to_owned(), MetricsDocument::empty(id)));
         Self {
             results: BTreeMap::new(),
-            metrics,
+            metrics: empty.into(),
         }
     }
 
     fn insert(&mut self, batch: &[ResultDocument]) -> Vec<bool> {
         let insert = |result: &ResultDocument| {
-            let first = (result.facts.clone(), result.origin.clone());
-            self.results.entry(result.id.to_string()).or_insert(first).1 == result.origin
+            let first = (
+                result.facts.clone(),
+                result.run.as_ref().map(ToString::to_string),
+                result.origin.clone(),
+            );
+            self.results.entry(result.id.to_string()).or_insert(first).2 == result.origin
         };
         batch.iter().map(insert).collect()
     }
 
-    fn update(&mut self, advance: &Advance) -> bool {
-        let mut stored = serialize_to_document(&self.metrics).unwrap();
+    fn counted(&self) -> impl Iterator<Item = Counted> {
+        self.results.values().cloned().map(|(facts, run, origin)| Counted {
+            facts,
+            run,
+            origin,
+            stored_at: DateTime::now(),
+        })
+    }
+
+    /// Every tally is that of the results, and stays so when it is added up anew.
+    fn check(&self) {
+        let mut recount = Recount::new(runs(), self.metrics.values().cloned());
+        self.counted().for_each(|result| recount.add(&result));
+        let recounted = recount.finish();
+        for (id, run) in DOCUMENTS {
+            let mut expected = Tally::default();
+            self.counted()
+                .filter(|result| run.is_none() || result.run.as_deref() == run)
+                .for_each(|result| expected.add(&result.facts));
+            assert_eq!(self.metrics[id].tally, expected, "{id}");
+            assert_eq!(recounted[id].tally, expected, "{id}, counted anew");
+        }
+    }
+
+    /// Loses the documents and makes them anew from the results.
+    fn recover(&mut self) {
+        let mut recovery = Recovery::new(Some(runs()));
+        self.counted().for_each(|result| recovery.add(&result));
+        let documents = recovery.finish().1.into_iter();
+        self.metrics = documents.map(|document| (document.id.clone(), document)).collect();
+    }
+
+    fn count(&mut self, id: &str, mut known: MetricsDocument, batch: &[ResultDocument], is_ours: &[bool]) {
+        let run = DOCUMENTS
+            .iter()
+            .find(|(document, _)| *document == id)
+            .and_then(|(_, run)| *run);
+        let belongs =
+            |result: &ResultDocument| run.is_none() || result.run.as_ref().map(ToString::to_string).as_deref() == run;
+        let is_counted: Vec<_> = batch
+            .iter()
+            .zip(is_ours)
+            .map(|(result, &is_ours)| is_ours && belongs(result))
+            .collect();
+        while let Some(advance) = known.advance(batch, &is_counted).unwrap() {
+            if self.update(id, &advance) {
+                return;
+            }
+            known = self.metrics[id].clone();
+        }
+    }
+
+    fn update(&mut self, id: &str, advance: &Advance) -> bool {
+        let mut stored = serialize_to_document(&self.metrics[id]).unwrap();
         let at = |path: &str| {
             path.split('.').try_fold(Bson::from(stored.clone()), |value, key| {
                 value.as_document()?.get(key).cloned()
@@ -84,7 +153,8 @@ impl Model {
                 apply(operator, path, operand, &mut stored);
             }
         }
-        self.metrics = deserialize_from_document(stored).unwrap();
+        self.metrics
+            .insert(id.to_owned(), deserialize_from_document(stored).unwrap());
         true
     }
 }
@@ -106,67 +176,161 @@ fn apply(operator: &str, path: &str, operand: &Bson, stored: &mut Document) {
     };
 }
 
+fn runs() -> Runs {
+    let mut runs = Runs::none();
+    DOCUMENTS
+        .iter()
+        .filter_map(|(_, run)| *run)
+        .for_each(|run| runs.add(run));
+    runs
+}
+
+fn counted(id: u8, run: &str, epoch: &str) -> Counted {
+    let result = log(0, &[id]).remove(0);
+    let origin = StoredOrigin {
+        epoch: epoch.to_owned(),
+        ..result.origin
+    };
+    Counted {
+        facts: result.facts,
+        run: Some(run.to_owned()),
+        origin,
+        stored_at: DateTime::now(),
+    }
+}
+
 #[test]
-fn a_document_of_0_1_0_counts_on_and_gains_what_is_new() {
-    let mut old = serialize_to_document(&MetricsDocument::empty("epoch", BTreeMap::new())).unwrap();
-    old.remove("unsure");
-    old.remove("spent");
-    let mut model = Model::new(deserialize_from_document(old).unwrap());
-    let log = log(0, &[0, 1]);
-    let advance = model.metrics.advance(&log, &[true, true]).unwrap().unwrap();
-    assert!(model.update(&advance));
-    let tally = &model.metrics.tally;
-    assert_eq!((tally.decided, tally.unsure), (2, 1));
-    assert_eq!((tally.spent.amounts.calls, tally.spent.by_model.len()), (20, 15));
+fn results_of_every_epoch_are_counted_and_another_begins_without_a_recount() {
+    let mut recovery = Recovery::new(None);
+    for epoch in ["first", "second.with.dots"] {
+        recovery.add(&counted(1, "one", epoch));
+    }
+    let documents = recovery.finish().1;
+    let everything = documents
+        .iter()
+        .find(|document| document.id == MetricsDocument::GLOBAL)
+        .unwrap();
+    assert_eq!(everything.tally.decided, 2);
+    let mut model = Model::new();
+    model.metrics.insert("global".into(), everything.clone());
+    let batch = log(0, &[1, 2]);
+    model.count("global", everything.clone(), &batch, &[true, true]);
+    assert_eq!(model.metrics["global"].tally.decided, 4);
+}
+
+#[test]
+fn a_thousand_runs_have_documents_of_their_own_and_the_others_one_together() {
+    let mut recovery = Recovery::new(None);
+    let names: Vec<_> = (0..MAX_RUNS + 2).map(|number| format!("$run.{number}")).collect();
+    names.iter().for_each(|name| recovery.add(&counted(1, name, "epoch")));
+    let (runs, documents) = recovery.finish();
+    let decided = |id: &str| {
+        documents
+            .iter()
+            .find(|document| document.id == id)
+            .map(|document| document.tally.decided)
+    };
+    assert_eq!(documents.len(), MAX_RUNS + 2);
+    assert_eq!(decided(&Runs::document(&names[MAX_RUNS - 1])), Some(1));
+    assert_eq!(
+        (decided(&Runs::document(&names[MAX_RUNS])), decided(Runs::OTHER)),
+        (None, Some(2))
+    );
+    assert_eq!(runs.place_of("a new one").as_deref(), Some(Runs::OTHER));
+}
+
+#[test]
+fn a_run_that_is_not_in_the_list_yet_is_left_to_whoever_counts_it_first() {
+    let mut recovery = Recovery::new(Some(Runs::none()));
+    recovery.add(&counted(1, "new", "epoch"));
+    let (runs, documents) = recovery.finish();
+    assert_eq!(runs, Runs::none());
+    let decided: Vec<_> = documents
+        .iter()
+        .map(|document| (document.id.as_str(), document.tally.decided))
+        .collect();
+    assert_eq!(decided, [(Runs::OTHER, 0), (MetricsDocument::GLOBAL, 1)]);
+}
+
+/// What a consumer does next with the records of its partition.
+#[derive(Debug, Clone)]
+struct Step {
+    partition: usize,
+    start: usize,
+    length: usize,
+    /// It ends when so many results are stored, in whatever order, and before it counts.
+    crashes_after: Option<usize>,
+    /// It goes on with what it had read of the metrics a step ago.
+    is_stale: bool,
+    /// The documents are lost after the results are stored.
+    loses: bool,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let crashes = prop::option::of(0_usize..8);
+    let step = (
+        0..2_usize,
+        0_usize..40,
+        1_usize..8,
+        crashes,
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+    );
+    let step = step.prop_map(|(partition, start, length, crashes_after, is_stale, loses)| Step {
+        partition,
+        start,
+        length,
+        crashes_after,
+        is_stale,
+        loses,
+    });
+    prop::collection::vec(step, 0..40)
 }
 
 proptest! {
-    /// Consumers crash between inserting and counting, records are read again, and a
-    /// consumer goes on with what it had read of the metrics before it lost its partition, or
-    /// before the other partition's consumer counted.
+    /// Consumers crash while they insert and between inserting and counting, records are read again, a consumer goes
+    /// on with what it had read of the metrics before it lost its partition, or before the other partition's consumer
+    /// counted, and the documents are lost at any time.
     #[test]
     fn every_outcome_is_counted_exactly_once_whatever_is_repeated(
         requests in prop::array::uniform2(prop::collection::vec(0_u8..12, 1..40)),
-        steps in prop::collection::vec((0..2_usize, 0_usize..40, 1_usize..8, any::<bool>(), any::<bool>()), 0..40),
+        steps in steps(),
     ) {
         let logs = [log(0, &requests[0]), log(1, &requests[1])];
-        let mut model = Model::new(MetricsDocument::empty("epoch", BTreeMap::new()));
+        let mut model = Model::new();
         let mut stale = model.metrics.clone();
-        let mut inserted = [0; 2];
-        let everything = [0, 1].map(|partition| (partition, 0, logs[partition].len(), false, false));
-        for (partition, start, length, crashes, is_stale) in steps.into_iter().chain(everything) {
+        let mut done = [0; 2];
+        let everything = [0, 1].map(|partition| Step {
+            partition,
+            start: 0,
+            length: logs[partition].len(),
+            crashes_after: None,
+            is_stale: false,
+            loses: false,
+        });
+        for step in steps.into_iter().chain(everything) {
             // A consumer never skips: it begins at or before what was handled so far.
-            let counted = model.metrics.offsets.get(&format!("validated_responses-{partition}"));
-            let start = start.min(counted.map_or(0, |&last| last as usize + 1)).min(inserted[partition]);
-            let log = &logs[partition];
-            let batch = &log[start..(start + length).min(log.len())];
-            let is_ours = model.insert(batch);
-            inserted[partition] = inserted[partition].max(start + batch.len());
-            if crashes {
-                continue;
+            let start = step.start.min(done[step.partition]);
+            let log = &logs[step.partition];
+            let batch = &log[start..(start + step.length).min(log.len())];
+            if let Some(stored) = step.crashes_after {
+                let some: Vec<_> = batch.iter().rev().take(stored).cloned().collect();
+                model.insert(&some);
             }
-            let mut known = if is_stale { stale.clone() } else { model.metrics.clone() };
+            let is_ours = step.crashes_after.is_none().then(|| model.insert(batch));
+            if step.loses {
+                model.recover();
+            }
+            let Some(is_ours) = is_ours else { continue };
+            for (id, _) in DOCUMENTS {
+                let known = if step.is_stale { &stale } else { &model.metrics }[id].clone();
+                model.count(id, known, batch, &is_ours);
+            }
             stale = model.metrics.clone();
-            while let Some(advance) = known.advance(batch, &is_ours).unwrap() {
-                if model.update(&advance) {
-                    break;
-                }
-                known = model.metrics.clone();
-            }
+            done[step.partition] = done[step.partition].max(start + batch.len());
         }
-        let mut expected = Tally::default();
-        model.results.values().for_each(|(facts, _)| expected.add(facts));
-        prop_assert_eq!(&model.metrics.tally, &expected);
-
-        let mut recovered = MetricsDocument::lost();
-        model.results.values().for_each(|(facts, origin)| recovered.recover(facts, origin, DateTime::now()));
-        prop_assert_eq!(&recovered.tally, &expected);
-        for (partition, watermark) in &recovered.offsets {
-            prop_assert!(Some(watermark) <= model.metrics.offsets.get(partition));
-        }
-
-        let mut recounted = MetricsDocument::empty("epoch", model.metrics.offsets.clone());
-        model.results.values().for_each(|(facts, origin)| recounted.recount(facts, origin));
-        prop_assert_eq!(recounted.tally, expected);
+        model.check();
+        model.recover();
+        model.check();
     }
 }

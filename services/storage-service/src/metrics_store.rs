@@ -1,0 +1,235 @@
+//! The collection `metrics`: a document of everything, one of each run, and the list of the runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures::{StreamExt as _, TryStreamExt as _};
+use messaging::mongo::{Mongo, duplicates};
+use mongodb::Collection;
+use mongodb::bson::{Document, doc};
+use mongodb::options::InsertManyOptions;
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+
+use crate::metrics_document::MetricsDocument;
+use crate::outcome::ResultDocument;
+use crate::recount::{Counted, Recount, Recovery};
+use crate::runs::{MAX_RUNS, Runs};
+
+/// The metrics, each result counted exactly once. Every operation waits for a server that is away.
+#[derive(Clone)]
+pub struct MetricsStore {
+    mongo: Mongo,
+    metrics: Collection<MetricsDocument>,
+    runs: Collection<Runs>,
+    results: Collection<Counted>,
+    /// Where the runs are counted that were met so far.
+    places: Arc<Mutex<HashMap<String, String>>>,
+}
+
+impl MetricsStore {
+    /// The collection of a database; nothing is asked of it yet.
+    pub fn new(mongo: Mongo) -> Self {
+        Self {
+            metrics: mongo.database.collection("metrics"),
+            runs: mongo.database.collection("metrics"),
+            results: mongo.database.collection("results"),
+            places: Arc::default(),
+            mongo,
+        }
+    }
+
+    /// Brings what an earlier version left to today's form, and makes what is missing.
+    pub async fn prepare(&self) {
+        let old = doc! { "_id": MetricsDocument::GLOBAL, "watermarks": { "$exists": false } };
+        let removed = || self.metrics.delete_one(old.clone());
+        if self.mongo.until_ok(removed).await.deleted_count > 0 {
+            info!("the metrics of an earlier version are counted anew from the results");
+        }
+        let there = self.documents().await;
+        let is_there = |id: &str| there.iter().any(|document| document.id == id);
+        let is_whole = |list: Runs| list.documents().all(|(id, _)| is_there(&id));
+        if !is_there(MetricsDocument::GLOBAL) || !self.list().await.is_some_and(is_whole) {
+            self.recover().await;
+        }
+    }
+
+    /// Counts a batch, each result once, in the document of its run and in that of everything.
+    ///
+    /// `is_ours` tells, for each result, whether the stored document was made from that very record.
+    ///
+    /// # Errors
+    /// Never in practice: everything is plain data.
+    pub async fn count(&self, batch: &[ResultDocument], is_ours: &[bool]) -> anyhow::Result<()> {
+        let mut by_place: HashMap<String, Vec<bool>> = HashMap::new();
+        for (index, result) in batch.iter().enumerate() {
+            if let Some(run) = &result.run {
+                let place = self.place_of(&run.to_string()).await;
+                let belongs = by_place.entry(place).or_insert_with(|| vec![false; batch.len()]);
+                belongs[index] = is_ours[index];
+            }
+        }
+        for (place, is_counted) in by_place {
+            self.count_in(&place, batch, &is_counted).await?;
+        }
+        // Last: who sees a result in it finds it in its run's document as well.
+        self.count_in(MetricsDocument::GLOBAL, batch, is_ours).await
+    }
+
+    async fn count_in(&self, id: &str, batch: &[ResultDocument], is_counted: &[bool]) -> anyhow::Result<()> {
+        loop {
+            let Some(current) = self.find(id).await else {
+                self.recover().await;
+                continue;
+            };
+            let Some(advance) = current.advance(batch, is_counted)? else {
+                return Ok(());
+            };
+            let update = || self.metrics.update_one(advance.guard.clone(), advance.update.clone());
+            if self.mongo.until_ok(update).await.matched_count == 1 {
+                return Ok(());
+            }
+            // Another replica counted first: compute again from what it left.
+        }
+    }
+
+    /// The `_id` of the document that a run is counted in; a new run is put into the list.
+    async fn place_of(&self, run: &str) -> String {
+        let mut places = self.places.lock().await;
+        if let Some(place) = places.get(run) {
+            return place.clone();
+        }
+        let place = loop {
+            if self.claim(run).await {
+                break Runs::document(run);
+            }
+            match self.list().await.map(|list| list.place_of(run)) {
+                Some(Some(place)) => break place,
+                Some(None) => {}
+                None => self.recover().await,
+            }
+        };
+        if places.len() >= 10 * MAX_RUNS {
+            places.clear();
+        }
+        places.insert(run.to_owned(), place.clone());
+        place
+    }
+
+    /// Puts a new run into the list and makes its document; not if the list has it, or is full.
+    async fn claim(&self, run: &str) -> bool {
+        let last = format!("names.{}", MAX_RUNS - 1);
+        let mut has_room = doc! { "_id": Runs::ID, "names": { "$ne": run } };
+        has_room.insert(last, doc! { "$exists": false });
+        let claim = || {
+            self.runs
+                .update_one(has_room.clone(), doc! { "$push": { "names": run } })
+        };
+        if self.mongo.until_ok(claim).await.matched_count == 0 {
+            return false;
+        }
+        let document = MetricsDocument {
+            run: Some(run.to_owned()),
+            ..MetricsDocument::empty(&Runs::document(run))
+        };
+        self.insert(&[document]).await;
+        true
+    }
+
+    /// Makes every document that there is not, from the results; others may store and count meanwhile.
+    async fn recover(&self) {
+        info!("a metrics document is missing: counting the results");
+        let list = self.list().await;
+        let recovery = self.fold(Recovery::new(list.clone()), Recovery::add).await;
+        let (runs, documents) = recovery.finish();
+        if list.is_none() {
+            let insert = || async {
+                let inserted = self.runs.insert_many([&runs]).await;
+                duplicates(inserted)
+            };
+            if !self.mongo.until_ok(insert).await.is_empty() {
+                // Another replica's list was first, and may have other runs in it.
+                return;
+            }
+        }
+        self.insert(&documents).await;
+    }
+
+    /// Adds up all tallies anew, each of the records that it counted before; others may go on counting meanwhile.
+    pub async fn rebuild(&self) -> MetricsDocument {
+        loop {
+            self.prepare().await;
+            let (Some(runs), documents) = (self.list().await, self.documents().await) else {
+                continue;
+            };
+            let recount = Recount::new(runs, documents.clone());
+            let mut counted = self.fold(recount, Recount::add).await.finish();
+            let mut is_done = true;
+            for old in documents {
+                if let Some(new) = counted.get(&old.id) {
+                    let replace = || self.metrics.replace_one(old.unchanged(), new);
+                    is_done &= self.mongo.until_ok(replace).await.matched_count == 1;
+                }
+            }
+            match counted.remove(MetricsDocument::GLOBAL) {
+                Some(everything) if is_done => return everything,
+                _ => warn!("a batch was counted meanwhile: counting again"),
+            }
+        }
+    }
+
+    /// A document, if there is one.
+    pub async fn find(&self, id: &str) -> Option<MetricsDocument> {
+        let find = || self.metrics.find_one(doc! { "_id": id });
+        self.mongo.until_ok(find).await
+    }
+
+    /// A run's document, or that of everything, as it is now.
+    ///
+    /// # Errors
+    /// When MongoDB does not answer: a page need not wait for it.
+    pub async fn now(&self, run: Option<&str>) -> anyhow::Result<Option<MetricsDocument>> {
+        let id = run.map_or(MetricsDocument::GLOBAL.to_owned(), Runs::document);
+        let found = self.metrics.find_one(doc! { "_id": id }).await;
+        found.context("reading the metrics document")
+    }
+
+    async fn documents(&self) -> Vec<MetricsDocument> {
+        let all = || async {
+            let found = self.metrics.find(doc! { "_id": { "$ne": Runs::ID } }).await?;
+            found.try_collect().await
+        };
+        self.mongo.until_ok(all).await
+    }
+
+    async fn list(&self) -> Option<Runs> {
+        let find = || self.runs.find_one(doc! { "_id": Runs::ID });
+        self.mongo.until_ok(find).await
+    }
+
+    /// Inserts the documents that are not there yet.
+    async fn insert(&self, documents: &[MetricsDocument]) {
+        let options = InsertManyOptions::builder().ordered(false).build();
+        let insert = || async { duplicates(self.metrics.insert_many(documents).with_options(options.clone()).await) };
+        self.mongo.until_ok(insert).await;
+    }
+
+    /// Adds every stored result to `start`.
+    async fn fold<T: Clone>(&self, start: T, add: fn(&mut T, &Counted)) -> T {
+        let projection: Document = Counted::FIELDS
+            .map(|field| (field.to_owned(), 1.into()))
+            .into_iter()
+            .collect();
+        // All of them may be many: there is no limit to how long that takes.
+        messaging::wait::until_ok("MongoDB", &self.mongo.place, || async {
+            let mut found = self.results.find(doc! {}).projection(projection.clone()).await?;
+            let mut sum = start.clone();
+            while let Some(result) = found.next().await {
+                add(&mut sum, &result?);
+            }
+            mongodb::error::Result::Ok(sum)
+        })
+        .await
+    }
+}

@@ -1,0 +1,146 @@
+//! Metrics from the results themselves: where documents were lost, or are to be checked.
+
+use std::collections::HashMap;
+
+use mongodb::bson::DateTime;
+use serde::Deserialize;
+
+use crate::metrics_document::MetricsDocument;
+use crate::outcome::{Facts, StoredOrigin};
+use crate::runs::Runs;
+use crate::tally::Tally;
+use crate::watermark::Seen;
+
+/// What of a result is counted, and where it came from.
+#[derive(Debug, Deserialize)]
+pub struct Counted {
+    #[serde(flatten)]
+    pub facts: Facts,
+    pub run: Option<String>,
+    pub origin: StoredOrigin,
+    pub stored_at: DateTime,
+}
+
+impl Counted {
+    /// The fields to read.
+    pub const FIELDS: [&str; 11] = [
+        "verdict",
+        "source",
+        "score",
+        "confidence",
+        "attempts",
+        "latency_ms",
+        "usage",
+        "spent",
+        "run",
+        "origin",
+        "stored_at",
+    ];
+}
+
+/// Documents that are made of all results, because one or more were lost.
+///
+/// What is read is what is counted, to the very record: others may store results meanwhile.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    runs: Runs,
+    /// Without a list before, the first runs that are read are in it.
+    fills_the_list: bool,
+    documents: HashMap<String, MetricsDocument>,
+    seen: Seen,
+}
+
+impl Recovery {
+    /// Nothing read yet. `runs` is the list, if that was not lost.
+    pub fn new(runs: Option<Runs>) -> Self {
+        Self {
+            fills_the_list: runs.is_none(),
+            runs: runs.unwrap_or_else(Runs::none),
+            documents: HashMap::new(),
+            seen: Seen::default(),
+        }
+    }
+
+    /// Adds one result.
+    pub fn add(&mut self, result: &Counted) {
+        self.seen.add(&result.origin);
+        self.count(MetricsDocument::GLOBAL, None, result);
+        let Some(run) = &result.run else { return };
+        if self.fills_the_list {
+            self.runs.add(run);
+        }
+        // A run that can still be put into the list is being counted for the first time just now.
+        if let Some(id) = self.runs.place_of(run) {
+            let name = (id != Runs::OTHER).then_some(run);
+            self.count(&id, name, result);
+        }
+    }
+
+    fn count(&mut self, id: &str, run: Option<&String>, result: &Counted) {
+        let document = self.documents.entry(id.to_owned()).or_insert_with(|| MetricsDocument {
+            run: run.cloned(),
+            began_at: result.stored_at,
+            updated_at: result.stored_at,
+            ..MetricsDocument::empty(id)
+        });
+        document.tally.add(&result.facts);
+        document.began_at = document.began_at.min(result.stored_at);
+        document.updated_at = document.updated_at.max(result.stored_at);
+    }
+
+    /// The list of runs, and every document that there has to be.
+    pub fn finish(mut self) -> (Runs, Vec<MetricsDocument>) {
+        let watermarks = self.seen.watermarks();
+        let everything = (MetricsDocument::GLOBAL.to_owned(), None);
+        let wanted = self.runs.documents().chain([everything]);
+        let documents = wanted.map(|(id, run)| {
+            let found = self.documents.remove(&id);
+            let document = found.unwrap_or_else(|| MetricsDocument::empty(&id));
+            MetricsDocument {
+                run,
+                watermarks: watermarks.clone(),
+                ..document
+            }
+        });
+        let documents = documents.collect();
+        (self.runs, documents)
+    }
+}
+
+/// Documents whose tallies are added up anew: of the same records as before.
+#[derive(Debug, Clone)]
+pub struct Recount {
+    runs: Runs,
+    documents: HashMap<String, MetricsDocument>,
+}
+
+impl Recount {
+    /// Nothing read yet.
+    pub fn new(runs: Runs, documents: impl IntoIterator<Item = MetricsDocument>) -> Self {
+        let emptied = documents.into_iter().map(|document| {
+            let tally = Tally::default();
+            (document.id.clone(), MetricsDocument { tally, ..document })
+        });
+        Self {
+            runs,
+            documents: emptied.collect(),
+        }
+    }
+
+    /// Adds one result to every document in which it is counted.
+    pub fn add(&mut self, result: &Counted) {
+        let of_run = result.run.as_deref().and_then(|run| self.runs.place_of(run));
+        for id in [Some(MetricsDocument::GLOBAL.to_owned()), of_run].into_iter().flatten() {
+            if let Some(document) = self.documents.get_mut(&id)
+                && document.watermarks.have(&result.origin)
+            {
+                document.tally.add(&result.facts);
+            }
+        }
+    }
+
+    /// The documents by `_id`.
+    pub fn finish(self) -> HashMap<String, MetricsDocument> {
+        self.documents
+    }
+}
