@@ -7,7 +7,7 @@ STACK = $(VENV)/python -m stack
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic import \
+.PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic runs import \
 	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask dead-letters \
 	test test-unit test-e2e test-compose test-litellm lint contracts lock fit bench bench-against bench-compare
 
@@ -44,6 +44,9 @@ status: commands ## Show every part, its state, port and log
 
 logs: commands ## Show logs: SERVICE=kafka FOLLOW=1
 	@$(STACK) logs $(SERVICE) $(if $(FOLLOW),--follow)
+
+runs: commands ## List the runs: when, how many questions, how many accepted, what they cost
+	@$(STACK) runs
 
 import: commands ## Import questions: FILE=data/train.csv
 	@$(STACK) import '$(or $(FILE),$(error which file? make import FILE=data/train.csv))'

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Column, Table
 
-from stack import budget, dead_letters, disk, estimate, judging, reask
+from stack import backlog, budget, dead_letters, disk, estimate, judging, reask, runs
 from stack.bring_up import submit_again
 from stack.model import complaints
 from stack.outcomes import Summary
@@ -77,6 +77,7 @@ def status(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
         )
     console.print(table)
     _show_complaints(runtime)
+    backlog.show(settings, console)
     _show_addresses(settings)
     for line in disk.lines(settings):
         console.print(f"Disk     {line}", soft_wrap=True, markup=False)
@@ -110,6 +111,7 @@ COMMANDS: dict[str, Callable[[Runtime, Settings, argparse.Namespace], None]] = {
     "logs": logs,
     "import": import_questions,
     "metrics-rebuild": metrics_rebuild,
+    "runs": runs.runs,
     "explain": judging.explain,
     "label": judging.label,
     "calibrate": judging.calibrate,
@@ -152,6 +154,7 @@ def _send(runtime: Runtime, settings: Settings) -> None:
         table.add_row(*row)
     console.print(table)
     _show_complaints(runtime)
+    backlog.show(settings, console, only_dangers=True)
     console.print(f"Record   {summary.folder}")
 
 

@@ -58,12 +58,12 @@ class EventLog:
                     self._columns = values
 
 
-def reader(bootstrap_servers: str) -> Consumer:
-    """A consumer without a group: reading leaves no trace in Kafka."""
+def reader(bootstrap_servers: str, group: str = "none") -> Consumer:
+    """A consumer that leaves no trace in Kafka; it can ask how far a group is, and does not join it."""
     return Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
-            "group.id": "none",
+            "group.id": group,
             "enable.auto.commit": False,
             # Else it tells the terminal of every attempt to reach a broker that is away.
             "log_level": 0,

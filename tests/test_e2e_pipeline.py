@@ -19,6 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from flink_job.flink_rest import Flink
 from stack.api import Stack
+from stack.backlog import Backlog, backlogs
 from stack.runtime import SUBMIT, Part
 from tests.support import Probe, eventually, question
 
@@ -166,6 +167,25 @@ def test_topics_that_are_there_are_brought_to_todays_retention_and_keep_what_els
     assert create_topics("forever") == ("-1", "0.7")
     assert create_topics("7days") == (str(7 * 24 * 3600 * 1000), "0.7")
     assert "retention.ms from -1 to 604800000" in stack.settings.log("topics").read_text()
+
+
+def test_what_waits_is_told_with_its_age_until_it_is_done(stack: Stack, probe: Probe) -> None:
+    def waiting() -> list[Backlog]:
+        found = backlogs(stack.endpoints["KAFKA_BOOTSTRAP_SERVERS"])
+        return [backlog for backlog in found if backlog.topic == "llm_requests"]
+
+    probe.settle()
+    stack.runtime.stop_part("llm-consumer")
+    try:
+        asked = probe.ask(*(question(f"How long does number {number} wait?") for number in range(3)))
+        eventually(lambda: [backlog.records for backlog in waiting()] == [3], "three records that wait")
+        [backlog] = waiting()
+        assert 0 < backlog.age_s < 60
+        assert (backlog.kept_s, backlog.lost) == (7 * 24 * 3600, 0)
+    finally:
+        stack.runtime.start_part("llm-consumer")
+    probe.outcomes(asked)
+    eventually(lambda: waiting() == [], "nothing that waits")
 
 
 def test_no_page_can_read_what_flink_answers(stack: Stack) -> None:

@@ -12,8 +12,9 @@ from confluent_kafka.admin import AdminClient
 
 from flink_job.flink_rest import Flink
 from stack.api import Stack
+from stack.backlog import READERS
 from stack.settings import SCALES
-from tests.support import READERS, Document, Probe, eventually, kill_and_wait
+from tests.support import Document, Probe, eventually, kill_and_wait
 
 COPIES = {"cache-service": 2, "llm-consumer": 3, "storage-service": 2, "taskmanager": 2}
 GROUPS = sorted({group for group in READERS.values() if group != "flink_job"})

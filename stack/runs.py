@@ -1,0 +1,82 @@
+"""The command that lists the runs, with what came of each."""
+
+import argparse
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from flink_job.database import Database
+from stack.budget import dollars
+from stack.runtime import Runtime, need_running
+from stack.settings import Settings
+
+Document = Mapping[str, Any]
+
+OTHER = "runs:other"
+"""In the collection `metrics`: what the runs came to that have no document of their own."""
+
+# Names are shown as they are, whatever brackets are in them.
+console = Console(highlight=False, markup=False)
+
+
+class Runs(Database):
+    """The metrics of the runs, as storage-service keeps them."""
+
+    def newest_first(self) -> list[Document]:
+        """A document for each run, and one for all that have none of their own."""
+        of_runs = {"$or": [{"run": {"$exists": True}}, {"_id": OTHER, "decided": {"$gt": 0}}]}
+        return list(self._database["metrics"].find(of_runs).sort("began_at", -1))
+
+
+def runs(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
+    """List the runs: when, how many questions, how many accepted, what they cost."""
+    need_running(runtime)
+    endpoints = settings.endpoints()
+    with Runs(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"]) as database:
+        show(database.newest_first())
+
+
+def show(found: list[Document]) -> None:
+    """Prints a line for each run."""
+    if not found:
+        console.print("No run has an outcome yet; `make traffic` sends questions.")
+        return
+    numbers = ("decided", "accepted", "exhausted", "errors", "score", "ms", "calls", "cost")
+    right = (Column(name, justify="right") for name in numbers)
+    table = Table("run", "began", "last outcome", *right, "models", box=None, header_style="bold")
+    for run in found:
+        table.add_row(*row(run))
+    console.print(table)
+    console.print("Times are UTC; score and ms (from the question to its verdict) are means.")
+
+
+def row(run: Document) -> list[str]:
+    """What the table says of a run."""
+    decided, spent = run["decided"], run.get("spent", {})
+    share = f"{run['accepted']:,} ({run['accepted'] / decided:.0%})" if decided else "0"
+    models = sorted(model["name"] for model in spent.get("by_model", {}).values())
+    return [
+        run.get("run", "(further runs)"),
+        _time(run["began_at"]),
+        _time(run["updated_at"]),
+        f"{decided:,}",
+        share,
+        f"{run['exhausted']:,}",
+        f"{run['errors']:,}",
+        _mean(run["score"], 1e6, ".2f"),
+        _mean(run["latency_ms"], 1, ",.0f"),
+        f"{spent.get('calls', 0):,}",
+        dollars(spent.get("nanodollars", 0)),
+        ", ".join(models) or "–",
+    ]
+
+
+def _mean(histogram: Document, unit: float, form: str) -> str:
+    return format(histogram["sum"] / histogram["count"] / unit, form) if histogram["count"] else "–"
+
+
+def _time(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
