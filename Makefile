@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic runs import \
-	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask dead-letters \
+	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask dead-letters backup restore \
 	test test-unit test-e2e test-compose test-litellm lint contracts lock fit bench bench-against bench-compare
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
@@ -80,6 +80,12 @@ reask: commands ## Ask again what ended in an error: ERRORS=timeout,refused RUN=
 
 dead-letters: commands ## Show what could not be handled: REPLAY=schema sends it back, each record once; TOPIC=questions_in
 	@$(STACK) dead-letters $(call given,REPLAY TOPIC)
+
+backup: commands ## Copy MongoDB and the job's state to a folder, while everything runs: BACKUP=folder
+	@$(STACK) backup $(call given,BACKUP)
+
+restore: setup ## Fill an empty stack with a backup: BACKUP=folder
+	@$(STACK) restore $(call given,BACKUP)
 
 # What the command line of make says, as NAME=value and to the letter, whatever quotes and dollars are in it.
 given = $(foreach name,$(1),$(if $(filter command override,$(origin $(name))),$(name)="$$$(name)"))

@@ -1,11 +1,13 @@
 """The two functions that Flink runs on records.
 
-No record makes an exception leave them: it would end the job. Where the state fails, one does leave: the task starts
-again from the last checkpoint, and loses nothing.
+No record makes an exception leave them: it would end the job. Where the state fails, or memory runs short, one does
+leave: the task starts again from the last checkpoint, and loses nothing.
 """
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from pyflink.common import Row, Time, Types
@@ -26,6 +28,8 @@ DEAD_LETTER = OutputTag("dead_letter")
 SERVICE = "flink_job"
 MAX_RECORD_BYTES = 4 << 20
 MAX_REASON = 1000  # characters
+RESTARTS = 3
+"""How often a task starts again at one record before that is a dead letter."""
 MAX_KEY_BYTES = 64 << 10
 
 Output: TypeAlias = Row | tuple[OutputTag, Row]
@@ -68,7 +72,7 @@ class FirstJudge(ProcessFunction):  # type: ignore[misc]
 
     def process_element(self, row: Row, _context: ProcessFunction.Context) -> Iterator[Output]:
         """Called by Flink for every record."""
-        match _guarded(lambda: self._judge.first(row[VALUE])):
+        match _guarded(lambda: self._judge.first(row[VALUE]), row):
             case ("accepted", key, value):
                 self._count["accepted"].inc()
                 yield Row(key, value)
@@ -116,7 +120,7 @@ class Attempts(KeyedProcessFunction):  # type: ignore[misc]
         """Called by Flink for every record."""
         _, judged, *fields = row
         record = Record(*fields)
-        match self._follow(judged, record.value):
+        match self._follow(judged, record):
             case ("regenerated", _, (key, value)):
                 self._count["regenerated"].inc()
                 yield Row(key, value)
@@ -127,9 +131,9 @@ class Attempts(KeyedProcessFunction):  # type: ignore[misc]
                 self._count["dead"].inc()
                 yield DEAD_LETTER, _dead_letter(record, self._topic, reason)
 
-    def _follow(self, judged: bytes, value: bytes | None) -> "Followed | Rejected":
+    def _follow(self, judged: bytes, record: Record) -> "Followed | Rejected":
         remembered = self._asking.value()
-        followed = _guarded(lambda: self._judge.follow(remembered, judged, value))
+        followed = _guarded(lambda: self._judge.follow(remembered, judged, record.value), record)
         if followed[0] != "rejected" and (state := followed[1]) is not None:
             self._asking.update(state)
         return followed
@@ -140,14 +144,29 @@ def _counters(runtime_context: RuntimeContext, *names: str) -> dict[str, Counter
     return {name: metrics.counter(name) for name in names}
 
 
-def _guarded(judge: Callable[[], Result]) -> "Result | Rejected":
-    """What `judge` gives; or, whatever goes wrong, why."""
+def _guarded(judge: Callable[[], Result], record: Row | Record) -> "Result | Rejected":
+    """What `judge` gives; or, whatever goes wrong with the record, why."""
     try:
         return judge()
     except (KeyboardInterrupt, SystemExit):
         raise
+    except MemoryError as error:
+        # Rarely the record's fault: the task tries again, in a process that may have more by then.
+        if _times_short_of_memory(record) <= RESTARTS:
+            raise
+        return "rejected", f"out_of_memory: {error or 'three times'}"
     except BaseException as error:  # noqa: BLE001 - a panic of Rust is no `Exception`, and must not end the job either
         return "rejected", f"internal: {type(error).__name__}: {error}"
+
+
+def _times_short_of_memory(record: Row | Record) -> int:
+    """How often memory ran short at this record, now included: in a file, for the task that starts again forgets."""
+    _, _, partition, offset, _ = record
+    file = Path(gettempdir(), f"out-of-memory-{partition}-{offset}")
+    times = file.stat().st_size if file.exists() else 0
+    with file.open("ab") as tally:
+        tally.write(b"|")
+    return times + 1
 
 
 def _dead_letter(record: Record, topic: str, reason: str) -> Row:

@@ -24,6 +24,8 @@ def source(topic: str, config: Config) -> str:
         # Where there are none yet, from the beginning.
         "properties.auto.offset.reset": "earliest",
         "properties.isolation.level": "read_committed",
+        # A topic may get more partitions.
+        "scan.topic-partition-discovery.interval": "10 s",
     }
     return _table(topic, columns, options, config)
 

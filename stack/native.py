@@ -168,6 +168,7 @@ class NativeRuntime:
             **{name: str(port) for name, port in settings.ports.items()},
             **settings.endpoints(),
             "COTEJO_RUN_DIR": str(self._folder),
+            "FLINK_STATE_DIR": str(self._folder / "data/flink"),
             "DATA_COLLECTED_DIR": str(settings.data_collected()),
             "STOP_GRACE_S": str(settings.stop_grace_s),
             "FLINK_PARALLELISM": settings.environment.get("FLINK_PARALLELISM") or str(settings.copies("taskmanager")),

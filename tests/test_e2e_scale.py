@@ -14,7 +14,7 @@ from flink_job.flink_rest import Flink
 from stack.api import Stack
 from stack.backlog import READERS
 from stack.settings import SCALES
-from tests.support import Document, Probe, eventually, kill_and_wait
+from tests.support import Document, Probe, eventually, kill_and_wait, question
 
 COPIES = {"cache-service": 2, "llm-consumer": 3, "storage-service": 2, "taskmanager": 2}
 GROUPS = sorted({group for group in READERS.values() if group != "flink_job"})
@@ -111,3 +111,25 @@ def test_a_copy_that_is_killed_leaves_nothing_undone(stack: Stack, probe: Probe)
     assert back == last
     assert summary.asked == summary.verdicts.total() == len(probe.results()) - before == 300
     eventually(probe.metrics_equal_the_results, "metrics that equal the results")
+
+
+def test_partitions_that_are_added_to_a_running_stack_have_their_part_of_the_work(stack: Stack, probe: Probe) -> None:
+    more = {"TOPIC_PARTITIONS": str(PARTITIONS + 1)}
+    assert stack.runtime.popen("topics", environment=more, quiet=True).wait(60) == 0
+    asked: list[str] = []
+
+    def all_are_written_to() -> bool:
+        for number in range(10):
+            one = question(f"Does partition {number} have its part?")
+            asked.extend(probe.ask(one, key=one["question_id"].encode()))
+        probe.outcomes(asked)
+        topics = ("questions_in", "llm_requests", "llm_responses", "validated_responses")
+        return all(PARTITIONS in {record.partition() for record in probe.read(topic)} for topic in topics)
+
+    eventually(all_are_written_to, "records in the new partition of each topic")
+    # Each copy of cache-service has read the verdicts along, those of the new partition as well.
+    last = next(record for record in probe.read("validated_responses") if record.partition() == PARTITIONS)
+    verdict = json.loads(last.value() or b"")
+    again = probe.ask(*(question(verdict["title"], question_id=verdict["question_id"]) for _ in range(3)))
+    assert {outcome["source"] for outcome in probe.outcomes(again).values()} <= {"cache", "mongodb", "coalesced"}
+    assert probe.metrics_equal_the_results()

@@ -1,12 +1,13 @@
 """What leaves the functions that Flink runs, and what does not."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyflink.common import Row
 
-from flink_job.functions import DEAD_LETTER, Attempts
+from flink_job.functions import DEAD_LETTER, RESTARTS, Attempts
 from flink_job.shipping import Build, JudgeToBe
 
 
@@ -78,3 +79,16 @@ def test_a_judge_that_fails_makes_a_dead_letter_and_forgets_nothing() -> None:
     assert tag is DEAD_LETTER
     assert letter[2]["reason"] == b"internal: ValueError: no"
     assert asking.kept is None
+
+
+def test_memory_that_runs_short_restarts_the_task_and_only_the_fourth_time_is_it_the_records_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flink_job.functions.gettempdir", lambda: str(tmp_path))
+    for _ in range(RESTARTS):
+        with pytest.raises(MemoryError):
+            handled(attempts(Judge(MemoryError("2 GiB")), Asking()))
+    [(tag, letter)] = handled(attempts(Judge(MemoryError("2 GiB")), Asking()))
+    assert tag is DEAD_LETTER
+    assert letter[2]["reason"] == b"out_of_memory: 2 GiB"
+    assert handled(attempts(Judge(), Asking())) == [Row(b"key", b"value")]

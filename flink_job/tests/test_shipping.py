@@ -10,7 +10,7 @@ import psutil
 
 import flink_job
 from flink_job.fit_scorer import fit, shipped_model
-from flink_job.functions import FirstJudge, _guarded
+from flink_job.functions import FirstJudge, Record, _guarded
 from flink_job.shipping import Build, JudgeToBe
 
 
@@ -60,5 +60,6 @@ def test_nothing_that_goes_wrong_leaves_a_function_not_even_a_panic() -> None:
     def panic() -> None:
         raise PanicException("index out of bounds")
 
-    assert _guarded(panic) == ("rejected", "internal: PanicException: index out of bounds")
-    assert _guarded(lambda: 1 // 0)[0] == "rejected"  # type: ignore[index]
+    record = Record(None, None, 0, 0, "")
+    assert _guarded(panic, record) == ("rejected", "internal: PanicException: index out of bounds")
+    assert _guarded(lambda: 1 // 0, record)[0] == "rejected"  # type: ignore[index]

@@ -1,4 +1,4 @@
-//! Reading topics along: all partitions, no group, no offsets, no promises.
+//! Reading topics along: all partitions, also new ones, no group, no offsets, no promises.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,11 @@ use crate::client::{KafkaConfig, LogContext};
 use crate::http::Readiness;
 use crate::input::Input;
 use crate::wait::until_ok;
+
+/// How long Kafka may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often to look for new partitions.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Hands every message of `I`'s topics to `observe`, beginning with the newest `newest` of
 /// each partition, until `shutdown`.
@@ -40,19 +45,29 @@ pub async fn follow<I: Input>(
         .context("Kafka consumer settings")?;
     let consumer = Arc::new(consumer);
     let place = &kafka.kafka_bootstrap_servers;
-    tokio::select! {
-        () = until_ok("Kafka", place, || {
+    let start = |newest: Option<usize>| {
+        let consumer = Arc::clone(&consumer);
+        until_ok("Kafka", place, move || {
             let consumer = Arc::clone(&consumer);
             async move { tokio::task::spawn_blocking(move || assign::<I>(&consumer, newest)).await? }
-        }) => {}
+        })
+    };
+    tokio::select! {
+        () = start(Some(newest)) => {}
         () = shutdown.cancelled() => return Ok(()),
     }
     readiness.begun(name);
     info!(topics = ?I::topics(), newest, "reading along");
+    let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         let record = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             record = consumer.recv() => record,
+            // A topic may have got more partitions: those are read from their beginning.
+            _ = look.tick() => {
+                start(None).await;
+                continue;
+            }
         };
         match record {
             Ok(record) => match I::decode(record.topic(), record.payload()) {
@@ -64,19 +79,28 @@ pub async fn follow<I: Input>(
     }
 }
 
-fn assign<I: Input>(consumer: &StreamConsumer<LogContext>, newest: usize) -> anyhow::Result<()> {
-    let mut assignment = TopicPartitionList::new();
+/// Starts to read the partitions that are not read yet: the `newest` records of each, or all.
+fn assign<I: Input>(consumer: &StreamConsumer<LogContext>, newest: Option<usize>) -> anyhow::Result<()> {
+    let assigned = consumer.assignment()?;
+    let mut more = TopicPartitionList::new();
     for topic in I::topics() {
-        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(5))?;
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
         let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
         anyhow::ensure!(!partitions.is_empty(), "there is no topic {topic} yet");
-        for partition in partitions {
-            let (low, high) = consumer.fetch_watermarks(topic, partition.id(), Duration::from_secs(5))?;
-            let start = low.max(high - i64::try_from(newest).unwrap_or(i64::MAX));
-            assignment.add_partition_offset(topic, partition.id(), Offset::Offset(start))?;
+        for partition in partitions.iter().map(|partition| partition.id()) {
+            if assigned.find_partition(topic, partition).is_some() {
+                continue;
+            }
+            let (low, high) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
+            let all = i64::MAX;
+            let newest = newest.map_or(all, |newest| i64::try_from(newest).unwrap_or(all));
+            more.add_partition_offset(topic, partition, Offset::Offset(low.max(high.saturating_sub(newest))))?;
         }
     }
-    Ok(consumer.assign(&assignment)?)
+    if more.count() > 0 {
+        consumer.incremental_assign(&more)?;
+    }
+    Ok(())
 }
 
 impl rdkafka::consumer::ConsumerContext for LogContext {}

@@ -101,6 +101,8 @@ pub fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
             }
             Err(problem) => {
                 error!(service = name, problem = format!("{problem:#}"), "cannot go on");
+                // Whoever starts it again does so at once.
+                tokio::time::sleep(BACK_OFF).await;
                 ExitCode::FAILURE
             }
         }
@@ -109,6 +111,9 @@ pub fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
     runtime.shutdown_background();
     code
 }
+
+/// How long a service that has failed puts off its next start.
+const BACK_OFF: Duration = Duration::from_secs(1);
 
 /// A variable that is set to nothing, as a line `NAME=` of an environment file does it, is not set.
 fn without_empty(command: clap::Command) -> clap::Command {

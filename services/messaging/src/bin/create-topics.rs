@@ -12,17 +12,19 @@ use messaging::process::{self, ProcessConfig, Settings};
 use messaging::settings::{CENTURY, HOUR, duration};
 use messaging::wait::until_ok;
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::error::RDKafkaErrorCode;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Creates every topic that is not there yet, all with the same number of partitions; the others get today's settings.
+/// Creates every topic that is not there yet, all with the same number of partitions; the others get today's settings
+/// and the partitions that they lack.
 #[derive(Debug, Parser)]
 #[command(name = "create-topics", version)]
 struct Config {
-    /// Partitions of each topic.
+    /// Partitions of each topic: so many copies of a service can share its work. An earlier topic gets what it lacks; none
+    /// loses any.
     #[arg(long, env, default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=1000))]
     topic_partitions: i32,
     /// Copies of each partition; not more than there are brokers.
@@ -98,6 +100,7 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     let wanted = config.wanted();
     let create = until_ok("Kafka", &config.kafka.kafka_bootstrap_servers, || async {
         let earlier = create(&admin, &config, &wanted).await?;
+        grow(&admin, &config, &earlier).await?;
         update(&admin, &earlier).await
     });
     tokio::select! {
@@ -137,6 +140,24 @@ async fn create<'a>(
         }
     }
     Ok(earlier)
+}
+
+/// Adds the partitions that topics lack.
+async fn grow(admin: &AdminClient<LogContext>, config: &Config, topics: &[&Wanted]) -> anyhow::Result<()> {
+    let partitions = usize::try_from(config.topic_partitions)?;
+    let lacking: Vec<_> = topics
+        .iter()
+        .map(|topic| NewPartitions::new(topic.name, partitions))
+        .collect();
+    for result in admin.create_partitions(&lacking, &options()).await? {
+        match result {
+            Ok(topic) => info!(topic, partitions, "already there, and has more partitions now"),
+            // It has as many already.
+            Err((_, RDKafkaErrorCode::InvalidPartitions)) => {}
+            Err((topic, error)) => warn!(topic, partitions, %error, "already there, and cannot have more partitions"),
+        }
+    }
+    Ok(())
 }
 
 /// Brings topics to today's settings; what else somebody set for them stays. Where that is not allowed, the difference
