@@ -81,7 +81,7 @@ reask: commands ## Ask again what ended in an error: ERRORS=timeout,refused RUN=
 dead-letters: commands ## Show what could not be handled: REPLAY=schema sends it back, each record once; TOPIC=questions_in
 	@$(STACK) dead-letters $(call given,REPLAY TOPIC)
 
-backup: commands ## Copy MongoDB and the job's state to a folder, while everything runs: BACKUP=folder
+backup: commands ## Copy MongoDB to a folder, while everything runs: BACKUP=folder
 	@$(STACK) backup $(call given,BACKUP)
 
 restore: setup ## Fill an empty stack with a backup: BACKUP=folder

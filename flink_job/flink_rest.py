@@ -111,33 +111,19 @@ class Flink:
         FlinkError
             The job could not be saved; it goes on.
         """
-        path = self._saved(job_id, self._post(f"/jobs/{job_id}/stop", {"targetDirectory": folder, "drain": False}))
+        trigger = self._post(f"/jobs/{job_id}/stop", {"targetDirectory": folder, "drain": False})["request-id"]
+        status = f"/jobs/{job_id}/savepoints/{trigger}"
+        self._wait(job_id, lambda: self._get(status)["status"]["id"] == "COMPLETED", "save its state")
+        operation = self._get(status)["operation"]
+        if "location" not in operation:
+            raise FlinkError(_root(operation["failure-cause"]["stack-trace"]))
         self._wait_until_ended(job_id)
-        return path
-
-    def save(self, job_id: str, folder: str) -> str:
-        """Has the job save its state while it goes on, and gives the savepoint's path.
-
-        Raises
-        ------
-        FlinkError
-            It could not be saved.
-        """
-        request = {"target-directory": folder, "cancel-job": False}
-        return self._saved(job_id, self._post(f"/jobs/{job_id}/savepoints", request))
+        return str(operation["location"])
 
     def cancel(self, job_id: str) -> None:
         """Stops the job as it is; its last checkpoint stays."""
         self._client.patch(f"/jobs/{job_id}").raise_for_status()
         self._wait_until_ended(job_id)
-
-    def _saved(self, job_id: str, triggered: Mapping[str, Any]) -> str:
-        status = f"/jobs/{job_id}/savepoints/{triggered['request-id']}"
-        self._wait(job_id, lambda: self._get(status)["status"]["id"] == "COMPLETED", "save its state")
-        operation = self._get(status)["operation"]
-        if "location" not in operation:
-            raise FlinkError(_root(operation["failure-cause"]["stack-trace"]))
-        return str(operation["location"])
 
     def _wait_until_ended(self, job_id: str) -> None:
         self._wait(job_id, lambda: job_id not in [job.id for job in self.running()], "end")

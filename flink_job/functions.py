@@ -152,9 +152,10 @@ def _guarded(judge: Callable[[], Result], record: Row | Record) -> "Result | Rej
         raise
     except MemoryError as error:
         # Rarely the record's fault: the task tries again, in a process that may have more by then.
-        if _times_short_of_memory(record) <= RESTARTS:
+        times = _times_short_of_memory(record)
+        if times <= RESTARTS:
             raise
-        return "rejected", f"out_of_memory: {error or 'three times'}"
+        return "rejected", f"out_of_memory: {times} times: {error}"
     except BaseException as error:  # noqa: BLE001 - a panic of Rust is no `Exception`, and must not end the job either
         return "rejected", f"internal: {type(error).__name__}: {error}"
 

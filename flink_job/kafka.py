@@ -37,6 +37,8 @@ def sink(topic: str, config: Config, *, headers: bool = False) -> str:
         columns += ", `headers` MAP<STRING, BYTES> METADATA"
     options = {
         "sink.delivery-guarantee": "at-least-once",
+        # So soon it hears of partitions that are new.
+        "properties.metadata.max.age.ms": "10000",
         "properties.max.request.size": str(MAX_REQUEST_BYTES),
         "properties.compression.type": "lz4",
         "properties.linger.ms": "5",

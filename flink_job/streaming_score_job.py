@@ -47,6 +47,8 @@ def start(config: Config, judge: JudgeToBe, submission: Submission) -> JobClient
     # The usual way to an environment gives, outside `flink run`, always a cluster inside this process.
     environment = StreamExecutionEnvironment(get_gateway().jvm.StreamExecutionEnvironment(options._j_configuration))
     tables = StreamTableEnvironment.create(environment)
+    # By its uid the source finds how far it had read. Flink counts those in a process (<id>): where a second snapshot
+    # has to be tried, the source goes on from what its group has committed, which is no more than it had read.
     tables.get_config().set("table.exec.uid.generation", "ALWAYS")
     tables.get_config().set("table.exec.uid.format", f"<id>_<transformation>_{submission.topic_id}")
     build(tables, config, judge).attach_as_datastream()

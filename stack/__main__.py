@@ -97,7 +97,7 @@ def import_questions(runtime: Runtime, _: Settings, arguments: argparse.Namespac
 
 
 def metrics_rebuild(runtime: Runtime, _: Settings, __: argparse.Namespace) -> None:
-    """Compute the metrics document from the stored results."""
+    """Compute the metrics from the stored results."""
     need_running(runtime)
     run_once(runtime, "storage-service", "rebuild-metrics")
 

@@ -86,7 +86,7 @@ def _unfinished(consumer: Consumer, topic: str) -> tuple[int, int, list[TopicPar
         # Below 0 where the group has not committed anything: then it begins with the first there is.
         lost += max(low - place.offset, 0) if place.offset >= 0 else 0
         place.offset = max(place.offset, low)
-        records += high - place.offset
+        records += max(high - place.offset, 0)
         if place.offset < high:
             first.append(place)
     return records, lost, first
@@ -97,9 +97,12 @@ def _oldest_s(consumer: Consumer, first: Sequence[TopicPartition]) -> float:
     written = []
     for place in first:
         consumer.assign([place])
-        record = consumer.poll(PATIENCE_S)
-        if record is not None and record.error() is None:
-            written.append(record.timestamp()[1] / 1000)
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            record = consumer.poll(PATIENCE_S)
+            if record is not None and record.error() is None:
+                written.append(record.timestamp()[1] / 1000)
+                break
     return max(time.time() - min(written), 0.0) if written else 0.0
 
 

@@ -1,13 +1,13 @@
 """The commands that keep a copy of what the stack knows, in one folder, and that give it to another stack.
 
-A folder has `backup.json`, the collections of MongoDB as `mongodb/NAME.bson.gz`, and the job's savepoint. The metrics
-are not in it: they are made from the results, exactly. Nor is what is under way in the topics.
+A folder has `backup.json` and the collections of MongoDB as `mongodb/NAME.bson.gz`. The metrics are not in it: they are
+made from the results, exactly. Nor are the topics and the job's state (docs/adr/0013-backup.md).
 """
 
 import argparse
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import IO, Any, cast
 
 import bson
 from bson.codec_options import CodecOptions
+from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.collection import Collection
@@ -32,9 +33,10 @@ OPTIONS = {"backup": ("BACKUP",), "restore": ("BACKUP",)}
 """What the commands can be told, as NAME=value."""
 
 FORMAT = 1
-MANIFEST, SAVEPOINT, COLLECTIONS = "backup.json", "savepoint.tar.gz", "mongodb"
-DERIVED = "metrics"
-"""The collection that follows from the others."""
+MANIFEST, COLLECTIONS = "backup.json", "mongodb"
+METRICS = "metrics"
+OF_PEOPLE_AND_MODELS = ("results", "answers", "budget", "labels", "calibrations")
+"""The collections that hold what nobody can give again: none may be overwritten."""
 CHUNK = 500
 RAW = CodecOptions(document_class=RawBSONDocument)
 
@@ -42,26 +44,21 @@ console = Console(highlight=False, markup=False)
 
 
 def backup(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
-    """Copy MongoDB and the job's state to a folder, while everything runs: BACKUP=folder."""
+    """Copy MongoDB to a folder, while everything runs: BACKUP=folder."""
     given = options(arguments, OPTIONS["backup"])
     need_running(runtime)
     folder = ROOT / (given.get("BACKUP") or f"backups/{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}")
     if folder.exists() and any(folder.iterdir()):
         raise SettingError(f"BACKUP={folder} has something in it; allowed is a folder that is new or empty")
-    (folder / COLLECTIONS).mkdir(parents=True, exist_ok=True)
     waiting = sum(backlog.records for backlog in backlogs(settings.endpoints()["KAFKA_BOOTSTRAP_SERVERS"]))
-    console.print("Saving the job's state …")
-    (folder / SAVEPOINT).write_bytes(runtime.tool("flink_job.savepoint", ["save"]))
-    with _client(settings) as client:
-        saved = dict(_dump(_database(client, settings), folder / COLLECTIONS))
-    manifest = {"format": FORMAT, "made_at": datetime.now(UTC).isoformat(timespec="seconds"), "documents": saved}
-    # Written last: a folder without it is a backup that broke off.
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-    console.print(f"{sum(saved.values()):,} documents and the job's state are in {folder}")
+    try:
+        with _client(settings) as client:
+            saved = save(_database(client, settings), folder)
+    except OSError as error:
+        raise StackError(f"The backup in {folder} broke off: {error}") from error
+    console.print(f"{sum(saved.values()):,} documents are in {folder}")
     if waiting:
-        console.print(
-            f"{waiting:,} records are still under way in the topics and not in it; later results are not, either."
-        )
+        console.print(f"What was under way in the topics is not: {waiting:,} records.")
 
 
 def restore(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
@@ -70,38 +67,52 @@ def restore(runtime: Runtime, settings: Settings, arguments: argparse.Namespace)
     if not given.get("BACKUP"):
         raise SettingError("BACKUP is not set; allowed is a folder that `make backup` made")
     folder = ROOT / given["BACKUP"]
-    documents = _manifest(folder)["documents"]
+    documents = check(folder)
     with Steps() as steps:
         if not runtime.is_up():
             runtime.start(steps)
     need_running(runtime)
     with _client(settings) as client:
         database = _database(client, settings)
-        if database["results"].find_one():
-            raise StackError("This stack has results already; `make down-and-delete-data` empties it.")
+        if full := [name for name in OF_PEOPLE_AND_MODELS if database[name].find_one()]:
+            raise StackError(f"This stack has {', '.join(full)} already; `make down-and-delete-data` empties it.")
         for part in runtime.parts():
             if part.service in (*SERVICES, SUBMIT):
                 runtime.stop_part(part.name)
-        runtime.tool("flink_job.savepoint", ["restore"], (folder / SAVEPOINT).read_bytes())
-        database.drop_collection(DERIVED)
-        _load(database, folder / COLLECTIONS, documents)
+        # They are made from the results.
+        database.drop_collection(METRICS)
+        load(database, folder, documents)
     with Steps() as steps:
         runtime.start(steps)
-    console.print(f"{sum(documents.values()):,} documents and the job's state are restored from {folder}")
+    console.print(f"{sum(documents.values()):,} documents are restored from {folder}")
 
 
-def _manifest(folder: Path) -> Mapping[str, Any]:
-    """What a backup says of itself.
+def save(database: Database[RawBSONDocument], folder: Path) -> dict[str, int]:
+    """Writes every collection to a folder, and gives how many documents each has."""
+    (folder / COLLECTIONS).mkdir(parents=True, exist_ok=True)
+    saved = dict(_dump(database, folder))
+    manifest = {"format": FORMAT, "made_at": datetime.now(UTC).isoformat(timespec="seconds"), "documents": saved}
+    # Written last: a folder without it is a backup that broke off.
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    return saved
 
-    Raises SettingError for a folder that has none, or one of a later version.
+
+def check(folder: Path) -> dict[str, int]:
+    """Reads a backup to its end, and gives how many documents each collection has.
+
+    Raises SettingError for a folder that is no finished backup, or is damaged, or one of another version.
     """
     try:
         manifest: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError) as error:
+        if manifest.get("format") != FORMAT:
+            raise SettingError(f"BACKUP={folder} has format {manifest.get('format')}; allowed is {FORMAT}")
+        documents = {str(name): int(number) for name, number in manifest["documents"].items()}
+        found = {name: sum(1 for _ in _documents(folder, name)) for name in documents}
+    except (OSError, EOFError, ValueError, KeyError, BSONError) as error:
         raise SettingError(f"BACKUP={folder} is no finished backup: {error}") from error
-    if manifest.get("format") != FORMAT:
-        raise SettingError(f"BACKUP={folder} has format {manifest.get('format')}; allowed is {FORMAT}")
-    return manifest
+    if found != documents:
+        raise SettingError(f"BACKUP={folder} is damaged: it has {found}, and should have {documents}")
+    return documents
 
 
 def _client(settings: Settings) -> MongoClient[RawBSONDocument]:
@@ -114,14 +125,13 @@ def _database(client: MongoClient[RawBSONDocument], settings: Settings) -> Datab
 
 
 def _dump(database: Database[RawBSONDocument], folder: Path) -> Iterator[tuple[str, int]]:
-    """Writes every collection, and tells how many documents each has."""
-    names = sorted(name for name in database.list_collection_names() if name != DERIVED)
+    names = sorted(name for name in database.list_collection_names() if name != METRICS)
     with Progress(console=console) as progress:
         for name in names:
             collection: Collection[RawBSONDocument] = database[name]
             bar = progress.add_task(name, total=collection.estimated_document_count())
             written = 0
-            with gzip.open(folder / f"{name}.bson.gz", "wb", compresslevel=1) as file:
+            with gzip.open(_file(folder, name), "wb", compresslevel=1) as file:
                 for document in collection.find():
                     file.write(document.raw)
                     written += 1
@@ -131,21 +141,22 @@ def _dump(database: Database[RawBSONDocument], folder: Path) -> Iterator[tuple[s
             yield name, written
 
 
-def _load(database: Database[RawBSONDocument], folder: Path, documents: Mapping[str, int]) -> None:
+def load(database: Database[RawBSONDocument], folder: Path, documents: Mapping[str, int]) -> None:
     """Puts every collection in the place of what is there."""
     with Progress(console=console) as progress:
         for name, number in documents.items():
             bar = progress.add_task(name, total=number)
             database.drop_collection(name)
-            with gzip.open(folder / f"{name}.bson.gz", "rb") as file:
-                for chunk in _chunks(bson.decode_file_iter(cast(IO[bytes], file), RAW)):
-                    database[name].insert_many(chunk, ordered=False)
-                    progress.advance(bar, len(chunk))
-            if (loaded := database[name].estimated_document_count()) != number:
-                raise StackError(f"{folder / name}.bson.gz has {loaded:,} documents; there should be {number:,}.")
+            left = _documents(folder, name)
+            while chunk := list(islice(left, CHUNK)):
+                database[name].insert_many(chunk, ordered=False)
+                progress.advance(bar, len(chunk))
 
 
-def _chunks(documents: Iterable[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
-    left = iter(documents)
-    while chunk := list(islice(left, CHUNK)):
-        yield chunk
+def _documents(folder: Path, name: str) -> Iterator[RawBSONDocument]:
+    with gzip.open(_file(folder, name), "rb") as file:
+        yield from bson.decode_file_iter(cast(IO[bytes], file), RAW)
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / COLLECTIONS / f"{name}.bson.gz"

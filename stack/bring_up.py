@@ -1,6 +1,7 @@
 """Brings a stack up: shows its parts as they become ready, and tells which of them never will."""
 
 import math
+import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable
@@ -15,6 +16,9 @@ TOO_MANY_STARTS = 6
 REFUSAL = "waiting alone will not mend it"
 """What the log of a part says of an error that somebody has to mend; it may be that of another part, that is starting,
 too, so it gets a while."""
+SINCE = re.compile("process: starting|the server answers")
+"""Since when what the log says holds."""
+RECENT_LINES = 20
 REFUSED_S = 10.0
 
 
@@ -77,10 +81,10 @@ class Watch:
         if ready and self._steps.is_begun(part.name):
             self._steps.done(part.name)
         if not ready:
-            said = self._stack.read_log(part.name, 1)
+            said = self._stack.read_log(part.name, RECENT_LINES)
             self._steps.begin(part.name)
-            self._steps.note(part.name, said)
-            if REFUSAL in said:
+            self._steps.note(part.name, said.rpartition("\n")[2])
+            if REFUSAL in SINCE.split(said)[-1]:
                 self._refused.setdefault(part.name, time.monotonic())
             else:
                 self._refused.pop(part.name, None)

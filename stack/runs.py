@@ -46,7 +46,7 @@ def show(found: list[Document]) -> None:
         return
     numbers = ("decided", "accepted", "exhausted", "errors", "score", "ms", "calls", "cost")
     right = (Column(name, justify="right") for name in numbers)
-    table = Table("run", "began", "last outcome", *right, "models", box=None, header_style="bold")
+    table = Table("run", "began", "last change", *right, "models", box=None, header_style="bold")
     for run in found:
         table.add_row(*row(run))
     console.print(table)

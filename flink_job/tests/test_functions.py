@@ -90,5 +90,5 @@ def test_memory_that_runs_short_restarts_the_task_and_only_the_fourth_time_is_it
             handled(attempts(Judge(MemoryError("2 GiB")), Asking()))
     [(tag, letter)] = handled(attempts(Judge(MemoryError("2 GiB")), Asking()))
     assert tag is DEAD_LETTER
-    assert letter[2]["reason"] == b"out_of_memory: 2 GiB"
+    assert letter[2]["reason"] == b"out_of_memory: 4 times: 2 GiB"
     assert handled(attempts(Judge(), Asking())) == [Row(b"key", b"value")]

@@ -8,6 +8,7 @@ use metrics::counter;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -24,8 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Hands every message of `I`'s topics to `observe`, beginning with the newest `newest` of
 /// each partition, until `shutdown`.
 ///
-/// Tells `readiness`, by this `name`, when it has begun. What cannot be read is counted and passed over: its dead letter is written by the
-/// service that owns the topic's work.
+/// Tells `readiness`, by this `name`, when it has begun. What cannot be read is counted and passed over: its dead letter
+/// is written by the service that owns the topic's work.
 ///
 /// # Errors
 /// A Kafka setting that cannot be used.
@@ -59,14 +60,17 @@ pub async fn follow<I: Input>(
     readiness.begun(name);
     info!(topics = ?I::topics(), newest, "reading along");
     let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let record = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             record = consumer.recv() => record,
             // A topic may have got more partitions: those are read from their beginning.
             _ = look.tick() => {
-                start(None).await;
-                continue;
+                tokio::select! {
+                    () = start(None) => continue,
+                    () = shutdown.cancelled() => return Ok(()),
+                }
             }
         };
         match record {

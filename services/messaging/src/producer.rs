@@ -12,7 +12,7 @@ use tracing::warn;
 
 use crate::client::{KafkaConfig, LogContext, is_news};
 use crate::topic_id::topic_id;
-use crate::wait::until_ok;
+use crate::wait::{Absence, until_ok};
 use contracts::record;
 use contracts::topic::Message;
 
@@ -102,6 +102,7 @@ impl Producer {
     /// # Errors
     /// Only what waiting cannot mend, such as a record that is too large.
     pub async fn send(&self, record: &Outgoing) -> Result<Delivery, KafkaError> {
+        let mut absence = None;
         loop {
             let mut outgoing = FutureRecord::<[u8], [u8]>::to(record.topic);
             outgoing.key = record.key.as_deref();
@@ -119,6 +120,7 @@ impl Producer {
             if !is_temporary(&error) {
                 return Err(error);
             }
+            absence.get_or_insert_with(|| Absence::begin("Kafka", &self.place));
             // Perhaps it was written after all: consumers drop repeats by message_id.
             if is_news(&error) {
                 warn!(server = "Kafka", place = &*self.place, topic = record.topic, %error, "not delivered, sending again");

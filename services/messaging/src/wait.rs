@@ -81,11 +81,12 @@ pub(crate) fn awaited() -> Vec<String> {
 /// How many tasks wait for each server.
 static AWAITED: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
 
-/// A task that waits for a server.
-struct Absence(String);
+/// A task that waits for a server, until it is dropped.
+pub(crate) struct Absence(String);
 
 impl Absence {
-    fn begin(server: &str, place: &str) -> Self {
+    /// It begins to wait for `server`, which is at `place`.
+    pub(crate) fn begin(server: &str, place: &str) -> Self {
         let name = format!("{server} at {place}");
         let mut awaited = AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
         *awaited.entry(name.clone()).or_default() += 1;

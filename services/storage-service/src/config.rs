@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 use messaging::process::{ProcessConfig, Settings};
 use messaging::settings::{CommonConfig, HOUR, duration};
 
+use crate::watermark::LARGEST_BATCH;
+
 /// Keeps exactly one outcome for every request, and metrics that equal their sum.
 #[derive(Debug, Parser)]
 #[command(name = "storage-service", version)]
@@ -31,7 +33,7 @@ pub struct Config {
 /// What to do instead of serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Recompute the metrics document from the results, then end; safe while services run.
+    /// Recompute the metrics documents from the results, then end; safe while services run.
     RebuildMetrics,
 }
 
@@ -48,6 +50,6 @@ impl Settings for Config {
 fn batch_size(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
-        .filter(|size| (1..=10_000).contains(size))
-        .ok_or_else(|| "allowed are 1 to 10000".to_owned())
+        .filter(|size| (1..=LARGEST_BATCH).contains(size))
+        .ok_or_else(|| format!("allowed are 1 to {LARGEST_BATCH}"))
 }

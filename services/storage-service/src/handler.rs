@@ -34,14 +34,14 @@ impl Recorder {
 
     /// Names the topics as they are now: offsets of one epoch mean nothing in another.
     ///
-    /// Kafka is asked again when offsets come that were counted before: in a replay, or
-    /// because a topic was made anew.
+    /// Kafka is asked again when offsets come that do not go on where counting ended: in a replay, of a partition that
+    /// is new, or because a topic was made anew.
     async fn epoch(&self, metrics: Option<&MetricsDocument>, batch: &[Received<Outcome>]) -> String {
         let known = self.epoch.lock().await.clone();
         if let (Some(known), Some(metrics)) = (known, metrics)
             && batch
                 .iter()
-                .all(|received| !metrics.has_counted(&known, &received.origin))
+                .all(|received| metrics.goes_on_with(&known, &received.origin))
         {
             return known;
         }

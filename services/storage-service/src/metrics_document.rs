@@ -51,10 +51,10 @@ impl MetricsDocument {
         }
     }
 
-    /// Whether a record of this epoch is counted already.
-    pub fn has_counted(&self, epoch: &str, place: &Origin) -> bool {
+    /// Whether a record of this epoch comes after what is counted of its partition.
+    pub fn goes_on_with(&self, epoch: &str, place: &Origin) -> bool {
         let (place, epoch) = (place.clone(), epoch.to_owned());
-        self.watermarks.have(&StoredOrigin { place, epoch })
+        self.watermarks.go_on_with(&StoredOrigin { place, epoch })
     }
 
     /// What counting `batch` takes; `None` when nothing of it is left to count.

@@ -62,6 +62,16 @@ impl MetricsStore {
     /// # Errors
     /// Never in practice: everything is plain data.
     pub async fn count(&self, batch: &[ResultDocument], is_ours: &[bool]) -> anyhow::Result<()> {
+        while !self.try_count(batch, is_ours).await? {
+            // Where runs are counted may have changed, too.
+            self.places.lock().await.clear();
+            self.recover().await;
+        }
+        Ok(())
+    }
+
+    /// Whether all documents are there to count a batch in.
+    async fn try_count(&self, batch: &[ResultDocument], is_ours: &[bool]) -> anyhow::Result<bool> {
         let mut by_place: HashMap<String, Vec<bool>> = HashMap::new();
         for (index, result) in batch.iter().enumerate() {
             if let Some(run) = &result.run {
@@ -71,27 +81,27 @@ impl MetricsStore {
             }
         }
         for (place, is_counted) in by_place {
-            self.count_in(&place, batch, &is_counted).await?;
+            if !self.count_in(&place, batch, &is_counted).await? {
+                return Ok(false);
+            }
         }
         // Last: who sees a result in it finds it in its run's document as well.
         self.count_in(MetricsDocument::GLOBAL, batch, is_ours).await
     }
 
-    async fn count_in(&self, id: &str, batch: &[ResultDocument], is_counted: &[bool]) -> anyhow::Result<()> {
-        loop {
-            let Some(current) = self.find(id).await else {
-                self.recover().await;
-                continue;
-            };
+    /// Whether the document is there to count a batch in.
+    async fn count_in(&self, id: &str, batch: &[ResultDocument], is_counted: &[bool]) -> anyhow::Result<bool> {
+        while let Some(current) = self.find(id).await {
             let Some(advance) = current.advance(batch, is_counted)? else {
-                return Ok(());
+                return Ok(true);
             };
             let update = || self.metrics.update_one(advance.guard.clone(), advance.update.clone());
             if self.mongo.until_ok(update).await.matched_count == 1 {
-                return Ok(());
+                return Ok(true);
             }
             // Another replica counted first: compute again from what it left.
         }
+        Ok(false)
     }
 
     /// The `_id` of the document that a run is counted in; a new run is put into the list.
@@ -153,16 +163,18 @@ impl MetricsStore {
                 return;
             }
         }
-        self.insert(&documents).await;
+        for document in documents {
+            self.insert(&[document]).await;
+        }
     }
 
     /// Adds up all tallies anew, each of the records that it counted before; others may go on counting meanwhile.
     pub async fn rebuild(&self) -> MetricsDocument {
         loop {
             self.prepare().await;
-            let (Some(runs), documents) = (self.list().await, self.documents().await) else {
-                continue;
-            };
+            // In this order: the list only grows, and then it has the run of each document.
+            let documents = self.documents().await;
+            let Some(runs) = self.list().await else { continue };
             let recount = Recount::new(runs, documents.clone());
             let mut counted = self.fold(recount, Recount::add).await.finish();
             let mut is_done = true;

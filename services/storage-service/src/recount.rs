@@ -89,11 +89,12 @@ impl Recovery {
     }
 
     /// The list of runs, and every document that there has to be.
-    pub fn finish(mut self) -> (Runs, Vec<MetricsDocument>) {
+    pub fn finish(mut self) -> (Runs, impl Iterator<Item = MetricsDocument>) {
         let watermarks = self.seen.watermarks();
         let everything = (MetricsDocument::GLOBAL.to_owned(), None);
-        let wanted = self.runs.documents().chain([everything]);
-        let documents = wanted.map(|(id, run)| {
+        let wanted: Vec<_> = self.runs.documents().chain([everything]).collect();
+        // One after the other: of a thousand runs, all at once would be as many copies of the watermarks.
+        let documents = wanted.into_iter().map(move |(id, run)| {
             let found = self.documents.remove(&id);
             let document = found.unwrap_or_else(|| MetricsDocument::empty(&id));
             MetricsDocument {
@@ -102,7 +103,6 @@ impl Recovery {
                 ..document
             }
         });
-        let documents = documents.collect();
         (self.runs, documents)
     }
 }

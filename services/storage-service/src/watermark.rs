@@ -55,6 +55,13 @@ impl Watermarks {
         self.0.get(epoch)?.get(partition)
     }
 
+    /// Whether a record comes after all that is counted of its partition, of which there is something.
+    pub fn go_on_with(&self, origin: &StoredOrigin) -> bool {
+        let (epoch, partition) = keys(origin);
+        self.of(&epoch, &partition)
+            .is_some_and(|mark| mark.last < origin.place.offset)
+    }
+
     /// The watermarks that counting these records changes: path below the document, before, after.
     ///
     /// In each partition the records are in the order of their offsets, as consumers read them.
@@ -99,7 +106,7 @@ impl Seen {
         let mut watermarks = Watermarks::default();
         for ((epoch, partition), newest) in &self.0 {
             let last = newest.last().copied().unwrap_or_default();
-            let first = (last - LARGEST_BATCH as i64).max(0);
+            let first = (last + 1 - LARGEST_BATCH as i64).max(0);
             let missing = (first..last).filter(|offset| !newest.contains(offset)).collect();
             let of_epoch = watermarks.0.entry(epoch.clone()).or_default();
             of_epoch.insert(partition.clone(), Watermark { last, missing });
@@ -149,6 +156,18 @@ mod tests {
         let watermarks = seen((0..30_000).filter(|offset| offset % 1000 != 7));
         assert!(watermarks.have(&at(7)) && watermarks.have(&at(19_007)));
         assert!(!watermarks.have(&at(20_007)) && !watermarks.have(&at(29_007)));
+    }
+
+    #[test]
+    fn nothing_is_missing_of_a_partition_that_was_seen_whole() {
+        let moved = seen(0..30_000);
+        assert_eq!(
+            moved.of("epoch", "validated_responses-0"),
+            Some(&Watermark {
+                last: 29_999,
+                missing: vec![]
+            })
+        );
     }
 
     #[test]

@@ -100,8 +100,11 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     let wanted = config.wanted();
     let create = until_ok("Kafka", &config.kafka.kafka_bootstrap_servers, || async {
         let earlier = create(&admin, &config, &wanted).await?;
-        grow(&admin, &config, &earlier).await?;
-        update(&admin, &earlier).await
+        if !earlier.is_empty() {
+            grow(&admin, &config, &earlier).await?;
+            update(&admin, &earlier).await?;
+        }
+        anyhow::Ok(())
     });
     tokio::select! {
         () = create => Ok(()),
@@ -145,11 +148,11 @@ async fn create<'a>(
 /// Adds the partitions that topics lack.
 async fn grow(admin: &AdminClient<LogContext>, config: &Config, topics: &[&Wanted]) -> anyhow::Result<()> {
     let partitions = usize::try_from(config.topic_partitions)?;
-    let lacking: Vec<_> = topics
+    let wanted: Vec<_> = topics
         .iter()
         .map(|topic| NewPartitions::new(topic.name, partitions))
         .collect();
-    for result in admin.create_partitions(&lacking, &options()).await? {
+    for result in admin.create_partitions(&wanted, &options()).await? {
         match result {
             Ok(topic) => info!(topic, partitions, "already there, and has more partitions now"),
             // It has as many already.

@@ -113,8 +113,11 @@ impl Model {
     fn recover(&mut self) {
         let mut recovery = Recovery::new(Some(runs()));
         self.counted().for_each(|result| recovery.add(&result));
-        let documents = recovery.finish().1.into_iter();
-        self.metrics = documents.map(|document| (document.id.clone(), document)).collect();
+        self.metrics = recovery
+            .finish()
+            .1
+            .map(|document| (document.id.clone(), document))
+            .collect();
     }
 
     fn count(&mut self, id: &str, mut known: MetricsDocument, batch: &[ResultDocument], is_ours: &[bool]) {
@@ -205,7 +208,7 @@ fn results_of_every_epoch_are_counted_and_another_begins_without_a_recount() {
     for epoch in ["first", "second.with.dots"] {
         recovery.add(&counted(1, "one", epoch));
     }
-    let documents = recovery.finish().1;
+    let documents: Vec<_> = recovery.finish().1.collect();
     let everything = documents
         .iter()
         .find(|document| document.id == MetricsDocument::GLOBAL)
@@ -224,6 +227,7 @@ fn a_thousand_runs_have_documents_of_their_own_and_the_others_one_together() {
     let names: Vec<_> = (0..MAX_RUNS + 2).map(|number| format!("$run.{number}")).collect();
     names.iter().for_each(|name| recovery.add(&counted(1, name, "epoch")));
     let (runs, documents) = recovery.finish();
+    let documents: Vec<_> = documents.collect();
     let decided = |id: &str| {
         documents
             .iter()
@@ -244,6 +248,7 @@ fn a_run_that_is_not_in_the_list_yet_is_left_to_whoever_counts_it_first() {
     let mut recovery = Recovery::new(Some(Runs::none()));
     recovery.add(&counted(1, "new", "epoch"));
     let (runs, documents) = recovery.finish();
+    let documents: Vec<_> = documents.collect();
     assert_eq!(runs, Runs::none());
     let decided: Vec<_> = documents
         .iter()
