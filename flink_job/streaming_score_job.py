@@ -5,7 +5,6 @@ hands over bytes: a text schema would stop the job at the first record that is n
 """
 
 import sys
-from dataclasses import dataclass
 
 import cloudpickle
 from pyflink.common import Configuration, JobClient, TypeInformation, Types
@@ -25,34 +24,30 @@ REQUESTS = "regeneration_requests"
 DEAD_LETTERS = "dead_letters"
 
 
-@dataclass(frozen=True)
-class Submission:
-    """Which job this is, and where it begins."""
+def start(config: Config, judge: JudgeToBe, name: str, job_id: str, restore_from: str | None) -> JobClient:
+    """Submits the job to the cluster at `FLINK_URL`.
 
-    name: str
-    """What it is called on Flink's page."""
-    job_id: str
-    """Its identity, 32 hexadecimal digits: Flink refuses a second one of the same."""
-    topic_id: str
-    """The id of the topic of answers: how far another one was read says nothing about it."""
-    restore_from: str | None
-    """The savepoint or checkpoint to go on from."""
-
-
-def start(config: Config, judge: JudgeToBe, submission: Submission) -> JobClient:
-    """Submits the job to the cluster at `FLINK_URL`."""
+    Parameters
+    ----------
+    config : Config
+        The settings.
+    judge : JudgeToBe
+        What judges the answers.
+    name : str
+        The job's name on Flink's page.
+    job_id : str
+        The job's identity, 32 hexadecimal digits: Flink refuses a second one of the same.
+    restore_from : str, optional
+        The savepoint or checkpoint to go on from.
+    """
     # Ships this package's code with the job: workers would go on with what they imported for an earlier one.
     cloudpickle.register_pickle_by_value(flink_job)
-    options = settings(config, submission)
+    options = settings(config, job_id, restore_from)
     # The usual way to an environment gives, outside `flink run`, always a cluster inside this process.
     environment = StreamExecutionEnvironment(get_gateway().jvm.StreamExecutionEnvironment(options._j_configuration))
     tables = StreamTableEnvironment.create(environment)
-    # By its uid the source finds how far it had read. Flink counts those in a process (<id>): where a second snapshot
-    # has to be tried, the source goes on from what its group has committed, which is no more than it had read.
-    tables.get_config().set("table.exec.uid.generation", "ALWAYS")
-    tables.get_config().set("table.exec.uid.format", f"<id>_<transformation>_{submission.topic_id}")
     build(tables, config, judge).attach_as_datastream()
-    return environment.execute_async(submission.name)
+    return environment.execute_async(name)
 
 
 def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe) -> StatementSet:
@@ -85,7 +80,7 @@ def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe) -> S
     return statements
 
 
-def settings(config: Config, submission: Submission) -> Configuration:
+def settings(config: Config, job_id: str, restore_from: str | None) -> Configuration:
     """What is the job's own of Flink's settings; the cluster's are in `jobmanager/conf`."""
     host, _, port = config.flink_url.partition("://")[2].rstrip("/").partition(":")
     state = config.flink_state_dir.as_uri()
@@ -93,7 +88,7 @@ def settings(config: Config, submission: Submission) -> Configuration:
         "execution.target": "remote",
         "rest.address": host,
         "rest.port": port or "80",
-        "$internal.pipeline.job-id": submission.job_id,
+        "$internal.pipeline.job-id": job_id,
         "parallelism.default": str(config.flink_parallelism),
         "python.execution-mode": config.flink_execution_mode,
         "python.executable": sys.executable,
@@ -113,9 +108,9 @@ def settings(config: Config, submission: Submission) -> Configuration:
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
         "restart-strategy.exponential-delay.max-backoff": "30 s",
     }
-    if submission.restore_from:
+    if restore_from:
         values |= {
-            "execution.state-recovery.path": submission.restore_from,
+            "execution.state-recovery.path": restore_from,
             # Flink then tidies it away once it is no longer needed.
             "execution.state-recovery.claim-mode": "CLAIM",
             # An operator that is gone takes its state along; what it knew, messages carry too.

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 from find_libpython import find_libpython
 from httpx import HTTPError
@@ -30,7 +29,7 @@ from flink_job.fit_scorer import Artefact, fit, shipped_model, weights_hash
 from flink_job.flink_rest import JOB_NAME, Flink, FlinkError, Job, JobFailedError
 from flink_job.logs import start_log
 from flink_job.shipping import Build, JudgeToBe
-from flink_job.streaming_score_job import ANSWERS, DEAD_LETTERS, REQUESTS, VERDICTS, Submission, start
+from flink_job.streaming_score_job import ANSWERS, DEAD_LETTERS, REQUESTS, VERDICTS, start
 
 RECOVERY_S = 60
 # These say how to submit, not what.
@@ -76,14 +75,14 @@ def submit(config: Config) -> None:
         Flink would not run it.
     """
     artefact, judge = prepare(config)
-    topic_id = wait_for("Kafka's topics", config.kafka_bootstrap_servers, lambda: answers_topic(config))
+    wait_for("Kafka's topics", config.kafka_bootstrap_servers, lambda: topics_exist(config))
     flink = Flink(config.flink_url)
     wait_for("Flink with a TaskManager", config.flink_url, lambda: flink.taskmanagers() > 0)
 
     if config.flink_execution_mode == "thread" and not find_libpython():
         log.warning("this Python has no shared library (libpython): it runs beside the TaskManager, and slower")
         config = replace(config, flink_execution_mode="process")
-    name = f"{JOB_NAME} {version(config, artefact, judge.build, topic_id)}"
+    name = f"{JOB_NAME} {version(config, artefact, judge.build)}"
     running = flink.running()
     same = next((job for job in running if job.name == name), None)
     for job in running:
@@ -94,7 +93,7 @@ def submit(config: Config) -> None:
         flink.wait_until_running(same.id)
         log.info("%s already runs", name)
     else:
-        run(flink, config, judge, name, topic_id)
+        run(flink, config, judge, name)
 
 
 def prepare(config: Config) -> tuple[Artefact, JudgeToBe]:
@@ -154,7 +153,7 @@ def end(flink: Flink, config: Config, job: Job) -> None:
         flink.cancel(job.id)
 
 
-def run(flink: Flink, config: Config, judge: JudgeToBe, name: str, topic_id: str) -> None:
+def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
     """Starts the job from the newest snapshot that it can go on from; afresh only if there is none.
 
     Raises
@@ -167,7 +166,7 @@ def run(flink: Flink, config: Config, judge: JudgeToBe, name: str, topic_id: str
     for snapshot in snapshots or [None]:
         try:
             log.info("submitting %s, going on from %s", name, snapshot or "nothing")
-            start(config, judge, Submission(name, job_id, topic_id, snapshot.as_uri() if snapshot else None))
+            start(config, judge, name, job_id, restore_from=snapshot.as_uri() if snapshot else None)
             flink.wait_until_running(job_id)
         except JobFailedError as error:
             log.warning("%s", error)
@@ -206,9 +205,9 @@ def newest_first(state: Path) -> list[Path]:
     return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
 
-def version(config: Config, artefact: Artefact, build: Build, topic_id: str) -> str:
-    """Names what runs: equal for equal code, settings, scorer and topic."""
-    digest = hashlib.sha256(f"{artefact.hash} {build.hash} {topic_id}".encode())
+def version(config: Config, artefact: Artefact, build: Build) -> str:
+    """Names what runs: equal for equal code, settings and scorer."""
+    digest = hashlib.sha256(f"{artefact.hash} {build.hash}".encode())
     settings = {name: str(value) for name, value in asdict(config).items() if name not in _NOT_THE_JOBS}
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
@@ -216,8 +215,8 @@ def version(config: Config, artefact: Artefact, build: Build, topic_id: str) -> 
     return digest.hexdigest()[:12]
 
 
-def answers_topic(config: Config) -> str:
-    """The id of the topic of answers, which one made anew does not share; empty until Kafka has every topic."""
+def topics_exist(config: Config) -> bool:
+    """Whether Kafka has every topic of the job."""
     settings = {
         "bootstrap.servers": config.kafka_bootstrap_servers,
         "security.protocol": config.kafka_security_protocol,
@@ -228,10 +227,7 @@ def answers_topic(config: Config) -> str:
     }
     given: dict[str, str | int | float | bool] = {name: value for name, value in settings.items() if value}
     admin = AdminClient(given, logger=logging.getLogger("librdkafka"))
-    if not {ANSWERS, VERDICTS, REQUESTS, DEAD_LETTERS} <= set(admin.list_topics(timeout=5).topics):
-        return ""
-    [described] = admin.describe_topics(TopicCollection([ANSWERS]), request_timeout=5).values()
-    return str(described.result().topic_id)
+    return {ANSWERS, VERDICTS, REQUESTS, DEAD_LETTERS} <= set(admin.list_topics(timeout=5).topics)
 
 
 def wait_for(what: str, where: str, probe: Callable[[], Found]) -> Found:
