@@ -11,10 +11,13 @@ from rich.console import Console
 from stack.outcomes import reader
 from stack.settings import Settings
 
+JOB, JOB_COMMITS_S = "flink_job", 30.0
+"""The job says how far it is with its checkpoints alone: what is younger than this may be done long since."""
+
 READERS = {
     "questions_in": "cache-service",
     "llm_requests": "llm-consumer",
-    "llm_responses": "flink_job",
+    "llm_responses": JOB,
     "regeneration_requests": "cache-service-regenerations",
     "validated_responses": "storage-service",
     "llm_errors": "storage-service",
@@ -71,8 +74,9 @@ def backlogs(bootstrap_servers: str, readers: Mapping[str, str] = READERS) -> It
         consumer = reader(bootstrap_servers, group)
         try:
             records, lost, first = _unfinished(consumer, topic)
-            if records or lost:
-                yield Backlog(topic, records, _oldest_s(consumer, first), retention[topic], lost)
+            age_s = _oldest_s(consumer, first)
+            if lost or (records and (group != JOB or age_s > JOB_COMMITS_S)):
+                yield Backlog(topic, records, age_s, retention[topic], lost)
         finally:
             consumer.close()
 

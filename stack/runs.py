@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from rich.console import Console
@@ -46,11 +46,11 @@ def show(found: list[Document]) -> None:
         return
     numbers = ("decided", "accepted", "exhausted", "errors", "score", "ms", "calls", "cost")
     right = (Column(name, justify="right") for name in numbers)
-    table = Table("run", "began", "last change", *right, "models", box=None, header_style="bold")
+    table = Table(Column("run", overflow="fold"), "began", *right, "models", box=None, padding=(0, 1, 0, 0))
     for run in found:
         table.add_row(*row(run))
     console.print(table)
-    console.print("Times are UTC; score and ms (from the question to its verdict) are means.")
+    console.print("When it began is UTC; score and ms (from the question to its verdict) are means.")
 
 
 def row(run: Document) -> list[str]:
@@ -60,8 +60,7 @@ def row(run: Document) -> list[str]:
     models = sorted(model["name"] for model in spent.get("by_model", {}).values())
     return [
         run.get("run", "(further runs)"),
-        _time(run["began_at"]),
-        _time(run["updated_at"]),
+        f"{run['began_at'].astimezone(UTC):%m-%d %H:%M}",
         f"{decided:,}",
         share,
         f"{run['exhausted']:,}",
@@ -76,7 +75,3 @@ def row(run: Document) -> list[str]:
 
 def _mean(histogram: Document, unit: float, form: str) -> str:
     return format(histogram["sum"] / histogram["count"] / unit, form) if histogram["count"] else "–"
-
-
-def _time(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
