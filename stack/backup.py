@@ -7,6 +7,7 @@ made from the results, exactly. Nor are the topics and the job's state (docs/adr
 import argparse
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
@@ -108,7 +109,7 @@ def check(folder: Path) -> dict[str, int]:
             raise SettingError(f"BACKUP={folder} has format {manifest.get('format')}; allowed is {FORMAT}")
         documents = {str(name): int(number) for name, number in manifest["documents"].items()}
         found = {name: sum(1 for _ in _documents(folder, name)) for name in documents}
-    except (OSError, EOFError, ValueError, KeyError, BSONError) as error:
+    except (OSError, EOFError, ValueError, LookupError, AttributeError, TypeError, BSONError, zlib.error) as error:
         raise SettingError(f"BACKUP={folder} is no finished backup: {error}") from error
     if found != documents:
         raise SettingError(f"BACKUP={folder} is damaged: it has {found}, and should have {documents}")

@@ -53,7 +53,7 @@ def test_a_backup_of_a_running_stack_fills_an_empty_one(stack: Stack, probe: Pro
     eventually(probe.metrics_equal_the_results, "metrics that equal the results")
 
 
-@pytest.mark.parametrize("content", ["", '{"format": 99}', '{"format": 1, "documents": {"results": 2}}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 99}', '{"format": 1, "documents": {"results": 2}}'])
 def test_what_is_no_finished_backup_is_not_restored(stack: Stack, tmp_path: Path, content: str) -> None:
     if content:
         (tmp_path / "backup.json").write_text(content)

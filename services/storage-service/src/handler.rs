@@ -62,7 +62,7 @@ impl BatchHandler for Recorder {
             .map(|received| ResultDocument::new(received, &epoch))
             .collect();
         let is_ours = self.store.insert(&results).await;
-        self.metrics.count(&results, &is_ours).await?;
+        self.metrics.count(metrics, &results, &is_ours).await?;
         for (result, is_ours) in results.iter().zip(is_ours) {
             let kind = if is_ours { "stored" } else { "repeated" };
             counter!("outcomes_total", "kind" => kind).increment(1);

@@ -57,12 +57,18 @@ impl MetricsStore {
 
     /// Counts a batch, each result once, in the document of its run and in that of everything.
     ///
-    /// `is_ours` tells, for each result, whether the stored document was made from that very record.
+    /// `everything` is that document as it was read last; it may be out of date. `is_ours` tells, for each result,
+    /// whether the stored document was made from that very record.
     ///
     /// # Errors
     /// Never in practice: everything is plain data.
-    pub async fn count(&self, batch: &[ResultDocument], is_ours: &[bool]) -> anyhow::Result<()> {
-        while !self.try_count(batch, is_ours).await? {
+    pub async fn count(
+        &self,
+        mut everything: Option<MetricsDocument>,
+        batch: &[ResultDocument],
+        is_ours: &[bool],
+    ) -> anyhow::Result<()> {
+        while !self.try_count(everything.take(), batch, is_ours).await? {
             // Where runs are counted may have changed, too.
             self.places.lock().await.clear();
             self.recover().await;
@@ -71,7 +77,12 @@ impl MetricsStore {
     }
 
     /// Whether all documents are there to count a batch in.
-    async fn try_count(&self, batch: &[ResultDocument], is_ours: &[bool]) -> anyhow::Result<bool> {
+    async fn try_count(
+        &self,
+        everything: Option<MetricsDocument>,
+        batch: &[ResultDocument],
+        is_ours: &[bool],
+    ) -> anyhow::Result<bool> {
         let mut by_place: HashMap<String, Vec<bool>> = HashMap::new();
         for (index, result) in batch.iter().enumerate() {
             if let Some(run) = &result.run {
@@ -81,17 +92,30 @@ impl MetricsStore {
             }
         }
         for (place, is_counted) in by_place {
-            if !self.count_in(&place, batch, &is_counted).await? {
+            if !self.count_in(&place, None, batch, &is_counted).await? {
                 return Ok(false);
             }
         }
         // Last: who sees a result in it finds it in its run's document as well.
-        self.count_in(MetricsDocument::GLOBAL, batch, is_ours).await
+        self.count_in(MetricsDocument::GLOBAL, everything, batch, is_ours).await
     }
 
-    /// Whether the document is there to count a batch in.
-    async fn count_in(&self, id: &str, batch: &[ResultDocument], is_counted: &[bool]) -> anyhow::Result<bool> {
-        while let Some(current) = self.find(id).await {
+    /// Whether the document is there to count a batch in; `known` is how it was when it was read last.
+    async fn count_in(
+        &self,
+        id: &str,
+        mut known: Option<MetricsDocument>,
+        batch: &[ResultDocument],
+        is_counted: &[bool],
+    ) -> anyhow::Result<bool> {
+        loop {
+            let current = match known.take() {
+                Some(known) => known,
+                None => match self.find(id).await {
+                    Some(found) => found,
+                    None => return Ok(false),
+                },
+            };
             let Some(advance) = current.advance(batch, is_counted)? else {
                 return Ok(true);
             };
@@ -101,7 +125,6 @@ impl MetricsStore {
             }
             // Another replica counted first: compute again from what it left.
         }
-        Ok(false)
     }
 
     /// The `_id` of the document that a run is counted in; a new run is put into the list.
