@@ -31,6 +31,11 @@ MAX_REASON = 1000  # characters
 RESTARTS = 3
 """How often a task starts again at one record before that is a dead letter."""
 MAX_KEY_BYTES = 64 << 10
+DECIDED_TTL_MS = 3_600_000
+"""How long a verdict is remembered at most. A repeat that comes later may cost calls of the model, but no outcome:
+storage-service keeps the first."""
+QUERY_TIME_AFTER = 1000
+"""RocksDB asks for the time once in so many entries, to tell what has expired: Flink's own default."""
 
 Output: TypeAlias = Row | tuple[OutputTag, Row]
 Result = TypeVar("Result")
@@ -105,16 +110,9 @@ class Attempts(KeyedProcessFunction):  # type: ignore[misc]
         """Called by Flink before the first record."""
         self._judge = self._judge_to_be.make()
         self._count = _counters(runtime_context, "accepted", "exhausted", "regenerated", "dead")
-        # The state's name in savepoints: another would forget every undecided request.
-        descriptor = ValueStateDescriptor("asking", Types.STRING())
-        # `Time`, for `Duration` would call for a JVM that is not there.
-        descriptor.enable_time_to_live(
-            StateTtlConfig.new_builder(Time.milliseconds(self._state_ttl_ms))
-            .disable_cleanup_in_background()  # the default of that, too, calls for a JVM
-            .cleanup_incrementally(10, run_cleanup_for_every_record=False)
-            .build()
-        )
-        self._asking = runtime_context.get_state(descriptor)
+        # The states' names in savepoints: another would forget every undecided request.
+        self._undecided = runtime_context.get_state(_expiring("asking", self._state_ttl_ms))
+        self._decided = runtime_context.get_state(_expiring("decided", min(self._state_ttl_ms, DECIDED_TTL_MS)))
 
     def process_element(self, row: Row, _context: KeyedProcessFunction.Context) -> Iterator[Output]:
         """Called by Flink for every record."""
@@ -132,11 +130,28 @@ class Attempts(KeyedProcessFunction):  # type: ignore[misc]
                 yield DEAD_LETTER, _dead_letter(record, self._topic, reason)
 
     def _follow(self, judged: bytes, record: Record) -> "Followed | Rejected":
-        remembered = self._asking.value()
+        remembered = self._undecided.value() or self._decided.value()
         followed = _guarded(lambda: self._judge.follow(remembered, judged, record.value), record)
-        if followed[0] != "rejected" and (state := followed[1]) is not None:
-            self._asking.update(state)
+        match followed:
+            case ("regenerated" | "dropped", str(state), _):
+                self._undecided.update(state)
+            case ("accepted" | "exhausted", str(tombstone), _):
+                self._undecided.clear()
+                self._decided.update(tombstone)
         return followed
+
+
+def _expiring(name: str, ttl_ms: int) -> ValueStateDescriptor:
+    """A state that is gone some time after it was last written; of RocksDB's files, as they are merged."""
+    descriptor = ValueStateDescriptor(name, Types.STRING())
+    # `Time`, for `Duration` would call for a JVM that is not there; so would each default.
+    descriptor.enable_time_to_live(
+        StateTtlConfig.new_builder(Time.milliseconds(ttl_ms))
+        .disable_cleanup_in_background()
+        .cleanup_in_rocksdb_compact_filter(QUERY_TIME_AFTER, Time.days(30))
+        .build()
+    )
+    return descriptor
 
 
 def _counters(runtime_context: RuntimeContext, *names: str) -> dict[str, Counter]:

@@ -5,6 +5,7 @@ hands over bytes: a text schema would stop the job at the first record that is n
 """
 
 import sys
+from pathlib import Path
 
 import cloudpickle
 from pyflink.common import Configuration, JobClient, TypeInformation, Types
@@ -23,8 +24,12 @@ VERDICTS = "validated_responses"
 REQUESTS = "regeneration_requests"
 DEAD_LETTERS = "dead_letters"
 
+ROCKSDB, HEAP = "rocksdb", "hashmap"
+CHECKPOINTS = {ROCKSDB: "checkpoints-rocksdb", HEAP: "checkpoints"}
+"""The folder of each backend's checkpoints, which the other cannot read."""
 
-def start(config: Config, judge: JudgeToBe, name: str, job_id: str, restore_from: str | None) -> JobClient:
+
+def start(config: Config, judge: JudgeToBe, name: str, job_id: str, restore_from: Path | None) -> JobClient:
     """Submits the job to the cluster at `FLINK_URL`.
 
     Parameters
@@ -37,8 +42,8 @@ def start(config: Config, judge: JudgeToBe, name: str, job_id: str, restore_from
         The job's name on Flink's page.
     job_id : str
         The job's identity, 32 hexadecimal digits: Flink refuses a second one of the same.
-    restore_from : str, optional
-        The savepoint or checkpoint to go on from.
+    restore_from : Path, optional
+        The savepoint or checkpoint to go on from. After a checkpoint of the heap, the job keeps its state there.
     """
     # Ships this package's code with the job: workers would go on with what they imported for an earlier one.
     cloudpickle.register_pickle_by_value(flink_job)
@@ -80,10 +85,16 @@ def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe) -> S
     return statements
 
 
-def settings(config: Config, job_id: str, restore_from: str | None) -> Configuration:
+def is_of_heap(snapshot: Path, config: Config) -> bool:
+    """Whether it is a checkpoint from before RocksDB, which cannot read it."""
+    return snapshot.is_relative_to(config.flink_state_dir / CHECKPOINTS[HEAP])
+
+
+def settings(config: Config, job_id: str, restore_from: Path | None) -> Configuration:
     """What is the job's own of Flink's settings; the cluster's are in `jobmanager/conf`."""
     host, _, port = config.flink_url.partition("://")[2].rstrip("/").partition(":")
     state = config.flink_state_dir.as_uri()
+    backend = HEAP if restore_from and is_of_heap(restore_from, config) else ROCKSDB
     values = {
         "execution.target": "remote",
         "rest.address": host,
@@ -99,8 +110,10 @@ def settings(config: Config, job_id: str, restore_from: str | None) -> Configura
         # No operator here keeps or changes what it was handed.
         "pipeline.object-reuse": "true",
         "table.local-time-zone": "UTC",
+        "state.backend.type": backend,
+        "execution.checkpointing.incremental": "true",
         "execution.checkpointing.interval": f"{config.checkpoint_interval} ms",
-        "execution.checkpointing.dir": f"{state}/checkpoints",
+        "execution.checkpointing.dir": f"{state}/{CHECKPOINTS[backend]}",
         "execution.checkpointing.savepoint-dir": f"{state}/savepoints",
         "execution.checkpointing.num-retained": "2",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
@@ -110,7 +123,7 @@ def settings(config: Config, job_id: str, restore_from: str | None) -> Configura
     }
     if restore_from:
         values |= {
-            "execution.state-recovery.path": restore_from,
+            "execution.state-recovery.path": restore_from.as_uri(),
             # Flink then tidies it away once it is no longer needed.
             "execution.state-recovery.claim-mode": "CLAIM",
             # An operator that is gone takes its state along; what it knew, messages carry too.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from confluent_kafka.admin import AdminClient
 from find_libpython import find_libpython
@@ -29,7 +29,7 @@ from flink_job.fit_scorer import Artefact, fit, shipped_model, weights_hash
 from flink_job.flink_rest import JOB_NAME, Flink, FlinkError, Job, JobFailedError
 from flink_job.logs import start_log
 from flink_job.shipping import Build, JudgeToBe
-from flink_job.streaming_score_job import ANSWERS, DEAD_LETTERS, REQUESTS, VERDICTS, start
+from flink_job.streaming_score_job import ANSWERS, CHECKPOINTS, DEAD_LETTERS, REQUESTS, VERDICTS, is_of_heap, start
 
 RECOVERY_S = 60
 # These say how to submit, not what.
@@ -145,12 +145,24 @@ def end(flink: Flink, config: Config, job: Job) -> None:
     """
     try:
         flink.wait_until_running(job.id, RECOVERY_S)
-        log.info("saved to %s", flink.stop(job.id, (config.flink_state_dir / "savepoints").as_uri()))
+        log.info("saved to %s", save(flink, config, job.id))
     except JobFailedError as error:
         log.warning("%s", error)
     except FlinkError as error:
         log.warning("no savepoint (%s)", error)
         flink.cancel(job.id)
+
+
+def save(flink: Flink, config: Config, job_id: str) -> Path:
+    """Stops a job and gives the folder of its savepoint, which any backend can read.
+
+    Raises
+    ------
+    FlinkError
+        The job could not be saved; it goes on.
+    """
+    saved = flink.stop(job_id, (config.flink_state_dir / "savepoints").as_uri())
+    return Path(unquote(urlsplit(saved).path))
 
 
 def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
@@ -166,8 +178,13 @@ def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
     for snapshot in snapshots or [None]:
         try:
             log.info("submitting %s, going on from %s", name, snapshot or "nothing")
-            start(config, judge, name, job_id, restore_from=snapshot.as_uri() if snapshot else None)
+            start(config, judge, name, job_id, snapshot)
             flink.wait_until_running(job_id)
+            if snapshot and is_of_heap(snapshot, config):
+                saved = save(flink, config, job_id)
+                log.info("its state moves to RocksDB, by %s", saved)
+                start(config, judge, name, job_id, saved)
+                flink.wait_until_running(job_id)
         except JobFailedError as error:
             log.warning("%s", error)
         except Py4JJavaError as error:
@@ -201,7 +218,8 @@ def identity(state: Path) -> str:
 
 def newest_first(state: Path) -> list[Path]:
     """The complete savepoints and checkpoints: those with a `_metadata`, which is written last."""
-    found = [*state.glob("savepoints/savepoint-*/_metadata"), *state.glob("checkpoints/*/chk-*/_metadata")]
+    folders = ("savepoints/savepoint-*", *(f"{folder}/*/chk-*" for folder in CHECKPOINTS.values()))
+    found = [path for folder in folders for path in state.glob(f"{folder}/_metadata")]
     return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
 

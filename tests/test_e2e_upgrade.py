@@ -20,7 +20,7 @@ from stack.api import RUNTIME, Stack
 from stack.runtime import SERVICES, SUBMIT
 from tests.support import Document, Probe
 
-pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="the savepoint is put into the folder of a native stack")
+pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="the checkpoint is put into the folder of a native stack")
 
 FIXTURE = Path(__file__).parent / "fixtures" / "upgrade"
 OLD_SCORER = "f00f4ecb7ed6e094"
@@ -36,6 +36,7 @@ SETTINGS = {"STATE_TTL": "36500d", "CACHE_TTL": "36500d", "CHECKPOINT_INTERVAL":
 class Upgrade:
     """What there was, and what has become of it."""
 
+    stack: Stack
     records: list[Document]
     stored: list[Document]
     probe: Probe
@@ -65,11 +66,11 @@ def upgrade() -> Iterator[Upgrade]:
             commit(json.loads((FIXTURE / "offsets.json").read_text()), stack)
             probe.database["results"].insert_many(stored)
             probe.database["metrics"].insert_many(lines("metrics"))
-            put_savepoint(stack)
+            put_checkpoint(stack)
             stack.runtime.start_part(SUBMIT)
             stack.wait_ready()
             probe.settle()
-            yield Upgrade(records, stored, probe, {outcome["_id"]: outcome for outcome in probe.results()})
+            yield Upgrade(stack, records, stored, probe, {outcome["_id"]: outcome for outcome in probe.results()})
     finally:
         stack.clean()
 
@@ -138,11 +139,11 @@ def commit(groups: dict[str, dict[str, list[int]]], stack: Stack) -> None:
         consumer.close()
 
 
-def put_savepoint(stack: Stack) -> None:
-    """Puts the job's savepoint where flink-submit looks for the newest."""
-    folder = stack.run_dir / "data" / "flink" / "savepoints" / "savepoint-upgrade"
+def put_checkpoint(stack: Stack) -> None:
+    """Puts the job's checkpoint where flink-submit looks for the newest."""
+    folder = stack.run_dir / "data" / "flink" / "checkpoints" / "c07e70" / "chk-21"
     folder.mkdir(parents=True)
-    (folder / "_metadata").write_bytes(gzip.decompress((FIXTURE / "savepoint_metadata.gz").read_bytes()))
+    (folder / "_metadata").write_bytes(gzip.decompress((FIXTURE / "checkpoint_metadata.gz").read_bytes()))
 
 
 def test_every_request_has_one_outcome(upgrade: Upgrade) -> None:
@@ -163,6 +164,12 @@ def test_what_had_its_outcome_or_its_verdict_keeps_it(upgrade: Upgrade) -> None:
     for message_id in waiting:
         now = upgrade.outcomes[message_id]
         assert {name: now[name] for name in VERDICT} == {name: verdicts[message_id][name] for name in VERDICT}
+
+
+def test_the_state_moves_from_the_heap_to_rocksdb(upgrade: Upgrade) -> None:
+    flink = upgrade.stack.run_dir / "data" / "flink"
+    assert list(flink.glob("checkpoints-rocksdb/*/chk-*/_metadata"))
+    assert not list(flink.glob("checkpoints/*/chk-*/_metadata"))
 
 
 def test_the_metrics_equal_the_results(upgrade: Upgrade) -> None:

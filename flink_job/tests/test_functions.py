@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 from pyflink.common import Row
 
-from flink_job.functions import DEAD_LETTER, RESTARTS, Attempts
+from flink_job.functions import DEAD_LETTER, RESTARTS, VERDICT, Attempts
 from flink_job.shipping import Build, JudgeToBe
 
 
-class Asking:
+class State:
     """A state whose backend may fail."""
 
-    def __init__(self, fails_at: str = "") -> None:
-        self.kept: str | None = None
-        self._fails_at = fails_at
+    def __init__(self, fails_at: str = "", kept: str | None = None) -> None:
+        self.kept, self._fails_at = kept, fails_at
 
     def value(self) -> str | None:
         self._act("value")
@@ -26,21 +25,29 @@ class Asking:
         self._act("update")
         self.kept = state
 
+    def clear(self) -> None:
+        self._act("clear")
+        self.kept = None
+
     def _act(self, what: str) -> None:
         if what == self._fails_at:
             raise OSError("the state's backend is gone")
 
 
 class Judge:
-    """Asks again, or fails."""
+    """Gives what it was told to, or fails; keeps what it was asked with."""
 
-    def __init__(self, error: BaseException | None = None) -> None:
-        self._error = error
+    def __init__(
+        self, error: BaseException | None = None, action: str = "regenerated", state: str | None = "1"
+    ) -> None:
+        self._error, self._action, self._state = error, action, state
+        self.remembered: str | None = None
 
-    def follow(self, _state: str | None, _judged: bytes, value: bytes | None) -> Any:  # noqa: ANN401 - see the module
+    def follow(self, state: str | None, _judged: bytes, value: bytes | None) -> Any:  # noqa: ANN401 - see the module
         if self._error:
             raise self._error
-        return "regenerated", "asked once", (b"key", value)
+        self.remembered = state
+        return self._action, self._state, (b"key", value)
 
 
 class Metric(Counter[str]):
@@ -49,10 +56,10 @@ class Metric(Counter[str]):
     def inc(self) -> None: ...
 
 
-def attempts(judge: Judge, asking: Asking) -> Attempts:
+def attempts(judge: Judge, undecided: State | None = None, decided: State | None = None) -> Attempts:
     function = Attempts("llm_responses", JudgeToBe(Build.of(b""), b"", 0.65, 3), 1000)
-    function._judge, function._asking = judge, asking  # type: ignore[assignment]
-    function._count = {name: Metric() for name in ("regenerated", "dead")}
+    function._judge, function._undecided, function._decided = judge, undecided or State(), decided or State()  # type: ignore[assignment]
+    function._count = {name: Metric() for name in ("accepted", "exhausted", "regenerated", "dead")}
     return function
 
 
@@ -61,24 +68,44 @@ def handled(function: Attempts) -> list[Any]:
     return list(function.process_element(row, None))
 
 
-def test_what_is_to_be_remembered_is_kept() -> None:
-    asking = Asking()
-    assert handled(attempts(Judge(), asking)) == [Row(b"key", b"value")]
-    assert asking.kept == "asked once"
+def test_an_attempt_that_failed_is_remembered() -> None:
+    undecided, decided = State(), State()
+    assert handled(attempts(Judge(), undecided, decided)) == [Row(b"key", b"value")]
+    assert (undecided.kept, decided.kept) == ("1", None)
+
+
+@pytest.mark.parametrize("action", ["accepted", "exhausted"])
+def test_of_a_request_that_is_decided_nothing_is_remembered_but_that(action: str) -> None:
+    undecided, decided = State(kept="1"), State()
+    [(tag, verdict)] = handled(attempts(Judge(action=action, state="over"), undecided, decided))
+    assert (tag, verdict) == (VERDICT, Row(b"key", b"value"))
+    assert (undecided.kept, decided.kept) == (None, "over")
+
+
+def test_a_repeat_after_the_verdict_changes_nothing() -> None:
+    judge, undecided, decided = Judge(action="dropped", state=None), State(), State(kept="over")
+    assert handled(attempts(judge, undecided, decided)) == []
+    assert (judge.remembered, undecided.kept, decided.kept) == ("over", None, "over")
+
+
+def test_a_straggler_is_remembered_though_nothing_follows_from_it() -> None:
+    undecided = State(kept="2")
+    assert handled(attempts(Judge(action="dropped", state="1, 2"), undecided)) == []
+    assert undecided.kept == "1, 2"
 
 
 @pytest.mark.parametrize("access", ["value", "update"])
 def test_a_state_that_fails_makes_no_dead_letter_of_a_good_answer(access: str) -> None:
     with pytest.raises(OSError, match="backend is gone"):
-        handled(attempts(Judge(), Asking(access)))
+        handled(attempts(Judge(), State(access)))
 
 
 def test_a_judge_that_fails_makes_a_dead_letter_and_forgets_nothing() -> None:
-    asking = Asking()
-    [(tag, letter)] = handled(attempts(Judge(ValueError("no")), asking))
+    undecided = State(kept="1")
+    [(tag, letter)] = handled(attempts(Judge(ValueError("no")), undecided))
     assert tag is DEAD_LETTER
     assert letter[2]["reason"] == b"internal: ValueError: no"
-    assert asking.kept is None
+    assert undecided.kept == "1"
 
 
 def test_memory_that_runs_short_restarts_the_task_and_only_the_fourth_time_is_it_the_records_fault(
@@ -87,8 +114,8 @@ def test_memory_that_runs_short_restarts_the_task_and_only_the_fourth_time_is_it
     monkeypatch.setattr("flink_job.functions.gettempdir", lambda: str(tmp_path))
     for _ in range(RESTARTS):
         with pytest.raises(MemoryError):
-            handled(attempts(Judge(MemoryError("2 GiB")), Asking()))
-    [(tag, letter)] = handled(attempts(Judge(MemoryError("2 GiB")), Asking()))
+            handled(attempts(Judge(MemoryError("2 GiB"))))
+    [(tag, letter)] = handled(attempts(Judge(MemoryError("2 GiB"))))
     assert tag is DEAD_LETTER
     assert letter[2]["reason"] == b"out_of_memory: 4 times: 2 GiB"
-    assert handled(attempts(Judge(), Asking())) == [Row(b"key", b"value")]
+    assert handled(attempts(Judge())) == [Row(b"key", b"value")]
