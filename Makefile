@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic runs import \
-	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask dead-letters backup restore \
+	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask dead-letters backup restore forget \
 	test test-unit test-e2e test-compose test-litellm lint contracts lock fit bench bench-against bench-compare
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
@@ -87,9 +87,12 @@ backup: commands ## Copy MongoDB to a folder, while everything runs: BACKUP=fold
 restore: setup ## Fill an empty stack with a backup: BACKUP=folder
 	@$(STACK) restore $(call given,BACKUP)
 
+forget: commands ## Take a question's texts out of MongoDB, caches and labels: QUESTION=question_id or MESSAGE=message_id
+	@$(STACK) forget $(call given,QUESTION MESSAGE)
+
 # What the command line of make says, as NAME=value and to the letter, whatever quotes and dollars are in it.
 given = $(foreach name,$(1),$(if $(filter command override,$(origin $(name))),$(name)="$$$(name)"))
-$(foreach name,ANSWER REFERENCE QUESTION_TEXT QUESTION LABELS RELEASE MODEL,\
+$(foreach name,ANSWER REFERENCE QUESTION_TEXT QUESTION MESSAGE LABELS RELEASE MODEL,\
 	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
 
 down: commands ## Stop everything; the data stays

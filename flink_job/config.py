@@ -22,6 +22,12 @@ def _optional(value: str) -> str | None:
     return value or None
 
 
+def _prefix(value: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z0-9._-]{0,100}", value):
+        raise ValueError("allowed: up to 100 letters, digits, dots, underscores and hyphens")
+    return value
+
+
 def _path(value: str) -> Path:
     return Path(_text(value)).absolute()
 
@@ -105,6 +111,15 @@ class Config:
     kafka_ssl_ca_location: Annotated[
         str | None, Setting("", _optional, "File with the certificates of the authorities to trust")
     ]
+    kafka_ssl_keystore_location: Annotated[
+        str | None,
+        Setting("", _optional, "PEM file with this client's private key and its certificates, for mutual TLS"),
+    ]
+    kafka_ssl_key_password: Annotated[
+        str | None, Setting("", _optional, "Password of that private key", secret=True)
+    ] = field(repr=False)
+    topic_prefix: Annotated[str, Setting("", _prefix, "What the name of every topic begins with")]
+    group_prefix: Annotated[str, Setting("", _prefix, "What the name of every consumer group begins with")]
     mongodb_uri: Annotated[
         str,
         Setting(
@@ -177,9 +192,10 @@ class Config:
         InvalidSettingError
             Something that is not.
         """
-        file = self.kafka_ssl_ca_location
-        if file and not Path(file).exists():
-            raise InvalidSettingError(f"KAFKA_SSL_CA_LOCATION is {file!r}, and there is no such file or folder")
+        for name in ("kafka_ssl_ca_location", "kafka_ssl_keystore_location"):
+            file = getattr(self, name)
+            if file and not Path(file).exists():
+                raise InvalidSettingError(f"{name.upper()} is {file!r}, and there is no such file or folder")
 
     @classmethod
     def described(cls) -> list[dict[str, str | None]]:

@@ -34,6 +34,8 @@ def explain_outcome(database: Database, message_id: str) -> dict[str, Any]:
     outcome = database.result(message_id)
     if outcome is None:
         raise CannotExplainError(f"there is no outcome of {message_id}")
+    if outcome.get("forgotten_at") is not None:
+        raise CannotExplainError(f"the texts of {message_id} were forgotten")
     if outcome.get("score") is None or outcome.get("best_answer") is None:
         raise CannotExplainError(f"{message_id} was not scored: its verdict is {outcome.get('verdict')}")
     artefact = database.scorer(outcome["scorer"]) if outcome.get("scorer") else None

@@ -20,7 +20,7 @@ def source(topic: str, config: Config) -> str:
         `timestamp` TIMESTAMP_LTZ(3) METADATA VIRTUAL"""
     options = {
         "scan.startup.mode": "group-offsets",
-        "properties.group.id": GROUP,
+        "properties.group.id": config.group_prefix + GROUP,
         # Where there are none yet, from the beginning.
         "properties.auto.offset.reset": "earliest",
         "properties.isolation.level": "read_committed",
@@ -51,7 +51,7 @@ def sink(topic: str, config: Config, *, headers: bool = False) -> str:
 def _table(topic: str, columns: str, options: Mapping[str, str], config: Config) -> str:
     everything = {
         "connector": "kafka",
-        "topic": topic,
+        "topic": config.topic_prefix + topic,
         "key.format": "raw",
         "key.fields": "key",
         "value.format": "raw",
@@ -63,6 +63,23 @@ def _table(topic: str, columns: str, options: Mapping[str, str], config: Config)
     return f"CREATE TEMPORARY TABLE `{topic}` ({columns}) WITH (\n{listed}\n)"
 
 
+def librdkafka_properties(config: Config) -> dict[str, str]:
+    """How Kafka clients of librdkafka reach the brokers; the services in Rust have the same."""
+    properties = {
+        "bootstrap.servers": config.kafka_bootstrap_servers,
+        "security.protocol": config.kafka_security_protocol,
+        "sasl.mechanism": config.kafka_sasl_mechanism,
+        "sasl.username": config.kafka_sasl_username,
+        "sasl.password": config.kafka_sasl_password,
+        "ssl.ca.location": config.kafka_ssl_ca_location,
+        # One file has both, as Java's clients want it.
+        "ssl.certificate.location": config.kafka_ssl_keystore_location,
+        "ssl.key.location": config.kafka_ssl_keystore_location,
+        "ssl.key.password": config.kafka_ssl_key_password,
+    }
+    return {name: value for name, value in properties.items() if value}
+
+
 def client_properties(config: Config) -> dict[str, str]:
     """How Java's Kafka clients reach the brokers."""
     properties = {
@@ -71,6 +88,10 @@ def client_properties(config: Config) -> dict[str, str]:
     }
     if config.kafka_ssl_ca_location:
         properties |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": config.kafka_ssl_ca_location}
+    if config.kafka_ssl_keystore_location:
+        properties |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": config.kafka_ssl_keystore_location}
+    if config.kafka_ssl_key_password:
+        properties["ssl.key.password"] = config.kafka_ssl_key_password
     if config.kafka_sasl_mechanism:
         # The connector brings its own copy of the Kafka client, under a name of its own.
         package = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security"

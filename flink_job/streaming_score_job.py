@@ -61,13 +61,14 @@ def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe) -> S
     for topic in (VERDICTS, REQUESTS, DEAD_LETTERS):
         tables.execute_sql(sink(topic, config, headers=topic == DEAD_LETTERS))
 
+    origin = config.topic_prefix + ANSWERS
     answers = tables.from_path(ANSWERS)
     answers = answers.add_or_replace_columns(answers.timestamp.cast(DataTypes.STRING()).alias("timestamp"))
-    judged = _named(tables.to_data_stream(answers).process(FirstJudge(ANSWERS, judge), _message()), "score")
+    judged = _named(tables.to_data_stream(answers).process(FirstJudge(origin, judge), _message()), "score")
     followed = _named(
         judged.get_side_output(OutputTag(FAILED.tag_id, _failed()))
         .key_by(lambda row: row[0], key_type=Types.STRING())
-        .process(Attempts(ANSWERS, judge, config.state_ttl), _message()),
+        .process(Attempts(origin, judge, config.state_ttl), _message()),
         # State does not survive a change of the mode, and must not be taken for the other's.
         f"attempts-{config.flink_execution_mode}",
     )

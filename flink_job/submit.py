@@ -27,6 +27,7 @@ from flink_job.config import Config, InvalidSettingError
 from flink_job.database import Database
 from flink_job.fit_scorer import Artefact, fit, shipped_model, weights_hash
 from flink_job.flink_rest import JOB_NAME, Flink, FlinkError, Job, JobFailedError
+from flink_job.kafka import librdkafka_properties
 from flink_job.logs import start_log
 from flink_job.shipping import Build, JudgeToBe
 from flink_job.streaming_score_job import ANSWERS, CHECKPOINTS, DEAD_LETTERS, REQUESTS, VERDICTS, is_of_heap, start
@@ -235,17 +236,9 @@ def version(config: Config, artefact: Artefact, build: Build) -> str:
 
 def topics_exist(config: Config) -> bool:
     """Whether Kafka has every topic of the job."""
-    settings = {
-        "bootstrap.servers": config.kafka_bootstrap_servers,
-        "security.protocol": config.kafka_security_protocol,
-        "sasl.mechanism": config.kafka_sasl_mechanism,
-        "sasl.username": config.kafka_sasl_username,
-        "sasl.password": config.kafka_sasl_password,
-        "ssl.ca.location": config.kafka_ssl_ca_location,
-    }
-    given: dict[str, str | int | float | bool] = {name: value for name, value in settings.items() if value}
-    admin = AdminClient(given, logger=logging.getLogger("librdkafka"))
-    return {ANSWERS, VERDICTS, REQUESTS, DEAD_LETTERS} <= set(admin.list_topics(timeout=5).topics)
+    admin = AdminClient({**librdkafka_properties(config)}, logger=logging.getLogger("librdkafka"))
+    needed = {config.topic_prefix + topic for topic in (ANSWERS, VERDICTS, REQUESTS, DEAD_LETTERS)}
+    return needed <= set(admin.list_topics(timeout=5).topics)
 
 
 def wait_for(what: str, where: str, probe: Callable[[], Found]) -> Found:

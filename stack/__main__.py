@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Column, Table
 
-from stack import backlog, backup, budget, dead_letters, disk, estimate, judging, reask, runs
+from stack import backlog, backup, budget, dead_letters, disk, estimate, forget, judging, reask, runs
 from stack.bring_up import submit_again
 from stack.model import complaints
 from stack.outcomes import Summary
@@ -123,6 +123,7 @@ COMMANDS: dict[str, Callable[[Runtime, Settings, argparse.Namespace], None]] = {
     "dead-letters": dead_letters.dead_letters,
     "backup": backup.backup,
     "restore": backup.restore,
+    "forget": forget.forget,
 }
 
 
@@ -134,9 +135,9 @@ def main() -> None:
     parsers["logs"].add_argument("part", nargs="?")
     parsers["logs"].add_argument("--follow", action="store_true")
     parsers["import"].add_argument("file")
-    told = judging.OPTIONS | budget.OPTIONS | estimate.OPTIONS | reask.OPTIONS | dead_letters.OPTIONS | backup.OPTIONS
-    for name, allowed in told.items():
-        parsers[name].add_argument("options", nargs="*", metavar="NAME=value", help=", ".join(allowed))
+    for told in (judging, budget, estimate, reask, dead_letters, backup, forget):
+        for name, allowed in told.OPTIONS.items():
+            parsers[name].add_argument("options", nargs="*", metavar="NAME=value", help=", ".join(allowed))
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment(os.environ)

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 from rich.console import Console
 
+from stack.kafka import Kafka
 from stack.outcomes import reader
 from stack.settings import Settings
 
@@ -59,7 +60,7 @@ class Backlog:
 def show(settings: Settings, console: Console, *, only_dangers: bool = False) -> None:
     """Prints a line for each topic in which something waits, or only where that is in danger."""
     try:
-        for backlog in backlogs(settings.endpoints()["KAFKA_BOOTSTRAP_SERVERS"]):
+        for backlog in backlogs(Kafka.of(settings)):
             if backlog.is_in_danger or not only_dangers:
                 style = "bold red" if backlog.is_in_danger else None
                 console.print(f"Backlog  {backlog}", soft_wrap=True, markup=False, style=style)
@@ -67,13 +68,13 @@ def show(settings: Settings, console: Console, *, only_dangers: bool = False) ->
         console.print(f"Backlog  unknown: {error.args[0].str()}", soft_wrap=True, markup=False)
 
 
-def backlogs(bootstrap_servers: str, readers: Mapping[str, str] = READERS) -> Iterator[Backlog]:
+def backlogs(kafka: Kafka, readers: Mapping[str, str] = READERS) -> Iterator[Backlog]:
     """What waits in each topic that anything waits in. Raises KafkaException where Kafka does not answer."""
-    retention = _retention_s(bootstrap_servers, list(readers))
+    retention = retention_s(kafka, list(readers))
     for topic, group in readers.items():
-        consumer = reader(bootstrap_servers, group)
+        consumer = reader(kafka, group)
         try:
-            records, lost, first = _unfinished(consumer, topic)
+            records, lost, first = _unfinished(consumer, kafka.topic(topic))
             age_s = _oldest_s(consumer, first)
             if lost or (records and (group != JOB or age_s > JOB_COMMITS_S)):
                 yield Backlog(topic, records, age_s, retention[topic], lost)
@@ -110,11 +111,13 @@ def _oldest_s(consumer: Consumer, first: Sequence[TopicPartition]) -> float:
     return max(time.time() - min(written), 0.0) if written else 0.0
 
 
-def _retention_s(bootstrap_servers: str, topics: Sequence[str]) -> dict[str, float | None]:
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-    wanted = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
+def retention_s(kafka: Kafka, topics: Sequence[str]) -> dict[str, float | None]:
+    """How long each topic keeps what was written, None for ever. Raises KafkaException where Kafka does not answer."""
+    admin = AdminClient({**kafka.client})
+    names = {kafka.topic(topic): topic for topic in topics}
+    wanted = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
     described = admin.describe_configs(wanted, request_timeout=PATIENCE_S)
-    kept = {resource.name: int(future.result()["retention.ms"].value) for resource, future in described.items()}
+    kept = {names[resource.name]: int(future.result()["retention.ms"].value) for resource, future in described.items()}
     return {topic: milliseconds / 1000 if milliseconds >= 0 else None for topic, milliseconds in kept.items()}
 
 

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from stack.backlog import backlogs
+from stack.kafka import Kafka
 from stack.options import options
 from stack.runtime import SERVICES, SUBMIT, Runtime, need_running
 from stack.settings import ROOT, SettingError, Settings, StackError
@@ -51,7 +52,7 @@ def backup(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) 
     folder = ROOT / (given.get("BACKUP") or f"backups/{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}")
     if folder.exists() and any(folder.iterdir()):
         raise SettingError(f"BACKUP={folder} has something in it; allowed is a folder that is new or empty")
-    waiting = sum(backlog.records for backlog in backlogs(settings.endpoints()["KAFKA_BOOTSTRAP_SERVERS"]))
+    waiting = sum(backlog.records for backlog in backlogs(Kafka.of(settings)))
     try:
         with _client(settings) as client:
             saved = save(_database(client, settings), folder)

@@ -191,7 +191,7 @@ def _time(moment: datetime) -> str:
 
 
 def _store(runtime: Runtime, settings: Settings) -> Store:
-    if settings.own_mongodb and not runtime.is_up():
+    if settings.runs("mongo") and not runtime.is_up():
         raise StackError(NOTHING_RUNS)
     endpoints = settings.endpoints()
     return Store(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"])

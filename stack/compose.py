@@ -15,7 +15,7 @@ from stack.bring_up import Watch
 from stack.build import is_build_noted, note_build
 from stack.checks import check_settings
 from stack.logs import last_lines
-from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, end, forget, output_of, remember, service_and_copy
+from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, end, forget, output_of, remember, service_and_copy, started
 from stack.settings import ROOT, SettingError, Settings, StackError
 from stack.steps import Steps
 
@@ -159,6 +159,7 @@ class ComposeRuntime:
             **_readable(settings.environment),
             **{name: _range(first, settings.copies(services.get(name, ""))) for name, first in settings.ports.items()},
             "DATA_COLLECTED_DIR": str(settings.data_collected()),
+            **started(settings),
             "STOP_GRACE_PERIOD": f"{settings.stop_grace_s}s",
             "HOST_USER": f"{os.getuid()}:{os.getgid()}",
         }

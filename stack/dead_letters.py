@@ -17,6 +17,7 @@ from rich.table import Column, Table
 
 from flink_job.database import Database
 from flink_job.kafka import MAX_REQUEST_BYTES
+from stack.kafka import Kafka
 from stack.options import options
 from stack.outcomes import headers_of, reader
 from stack.runtime import Runtime, need_running
@@ -100,8 +101,8 @@ def dead_letters(runtime: Runtime, settings: Settings, arguments: argparse.Names
     given = options(arguments, OPTIONS["dead-letters"])
     need_running(runtime)
     endpoints = settings.endpoints()
-    servers, topic, kind = endpoints["KAFKA_BOOTSTRAP_SERVERS"], given.get("TOPIC"), given.get("REPLAY")
-    letters = (letter for letter in read(servers) if topic in (None, letter.topic))
+    kafka, topic, kind = Kafka.of(settings), given.get("TOPIC"), given.get("REPLAY")
+    letters = (letter for letter in read(kafka) if topic in (None, letter.topic))
     with (
         Replays(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"]) as replays,
         console.status("Reading dead letters …"),
@@ -110,7 +111,7 @@ def dead_letters(runtime: Runtime, settings: Settings, arguments: argparse.Names
             groups = overview(letters, replays)
             console.print(_table(groups)) if groups else console.print("There is no dead letter.")
             return
-        done = replay(servers, (letter for letter in letters if letter.kind == kind), replays)
+        done = replay(kafka, (letter for letter in letters if letter.kind == kind), replays)
     if not (done.sent or done.before or done.refused):
         raise StackError(f"No dead letter has REPLAY={kind}; without it, `make dead-letters` shows what there is.")
     console.print(f"sent back    {done.sent:,}\nsent before  {done.before:,}")
@@ -119,11 +120,13 @@ def dead_letters(runtime: Runtime, settings: Settings, arguments: argparse.Names
     console.print("What still cannot be handled becomes a dead letter again, of a later record.")
 
 
-def read(servers: str) -> Iterator[Letter]:
+def read(kafka: Kafka) -> Iterator[Letter]:
     """Every letter that there is now, once."""
-    consumer = reader(servers)
+    consumer = reader(kafka)
     try:
-        places = [TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in _partitions(consumer)]
+        topic = kafka.topic(TOPIC)
+        partitions = consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions
+        places = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions]
         bounds = {place.partition: consumer.get_watermark_offsets(place, timeout=PATIENCE_S) for place in places}
         left = {partition: end for partition, (begin, end) in bounds.items() if end > begin}
         consumer.assign([place for place in places if place.partition in left])
@@ -136,10 +139,6 @@ def read(servers: str) -> Iterator[Letter]:
                 yield letter
     finally:
         consumer.close()
-
-
-def _partitions(consumer: Consumer) -> list[int]:
-    return list(consumer.list_topics(TOPIC, timeout=PATIENCE_S).topics[TOPIC].partitions)
 
 
 def _until(consumer: Consumer, left: dict[int, int]) -> Iterator[Message]:
@@ -195,13 +194,13 @@ def _table(groups: Mapping[tuple[str, str], Group]) -> Table:
     return table
 
 
-def replay(servers: str, letters: Iterable[Letter], replays: Replays) -> Replay:
+def replay(kafka: Kafka, letters: Iterable[Letter], replays: Replays) -> Replay:
     """Sends letters back to where they came from; who is interrupted may send some of them twice.
 
     That is harmless: a request has one outcome, however often a message of it comes.
     """
     done = Replay()
-    producer = Producer({"bootstrap.servers": servers, "message.max.bytes": MAX_REQUEST_BYTES, "log_level": 0})
+    producer = Producer({**kafka.client, "message.max.bytes": MAX_REQUEST_BYTES})
     for chunk in _chunks(letters):
         replayed = replays.among(chunk)
         taken: list[str] = []

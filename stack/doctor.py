@@ -129,7 +129,7 @@ def ports(settings: Settings) -> Iterator[Finding]:
     """Whether the ports of a stack that is not running yet are free."""
     services = {port: service for service, port in PORT_OF.items()}
     for name, first in settings.ports.items():
-        if name == "MONGODB_PORT" and not settings.own_mongodb:
+        if not settings.runs(services.get(name, "")):
             continue
         for port in range(first, first + settings.copies(services.get(name, ""))):
             free = _is_free(port)

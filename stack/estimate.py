@@ -165,7 +165,7 @@ def _attempts(outcomes: Sequence[Document], total: int, max_attempts: int) -> Ra
 
 def _evidence(runtime: Runtime, settings: Settings) -> Evidence:
     """What the stack knows, where one answers, else the sample."""
-    if runtime.is_up() or not settings.own_mongodb:
+    if runtime.is_up() or not settings.runs("mongo"):
         endpoints = settings.endpoints()
         try:
             with Known(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"]) as known:

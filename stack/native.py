@@ -35,8 +35,9 @@ from stack.runtime import (
     output_of,
     remember,
     service_and_copy,
+    started,
 )
-from stack.settings import PORTS, ROOT, SCALES, STOP_GRACE_S, Settings, StackError
+from stack.settings import ELSEWHERE, PORTS, ROOT, SCALES, STOP_GRACE_S, Settings, StackError
 from stack.steps import Steps
 
 COOKIE = "COTEJO_STACK"
@@ -101,7 +102,7 @@ class NativeRuntime:
         """Raises StackError where a setting is not the one that the stack was started with."""
         services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
         names = {name for service in services for name in service.get("environment", {})}
-        names |= {*PORTS, *SCALES.values(), "QUESTIONS_FILE"}
+        names |= {*PORTS, *SCALES.values(), *ELSEWHERE.values(), "QUESTIONS_FILE"}
         running, wanted = psutil.Process(self._ask("getPID")).environ(), self.environment()
         changed = sorted(name for name in names if running.get(name) != wanted.get(name))
         if changed := [name for name in changed if not name.startswith("TRAFFIC_")]:
@@ -125,7 +126,7 @@ class NativeRuntime:
         except _NotRunningError:
             return []
         parts = [self._part(info) for info in infos if info["name"] != "traffic-generator"]
-        return [part for part in parts if part.name != "mongo" or self.settings.own_mongodb]
+        return [part for part in parts if self.settings.runs(part.service)]
 
     def is_ready(self, part: Part) -> bool:
         """Whether a part does its work, or has done it."""
@@ -172,7 +173,7 @@ class NativeRuntime:
             "DATA_COLLECTED_DIR": str(settings.data_collected()),
             "STOP_GRACE_S": str(settings.stop_grace_s),
             "FLINK_PARALLELISM": settings.environment.get("FLINK_PARALLELISM") or str(settings.copies("taskmanager")),
-            "START_MONGO": str(settings.own_mongodb).lower(),
+            **started(settings),
             "PATH": os.pathsep.join(path),
             # Compiling PyFlink anew at every start would cost seconds.
             "PYTHONDONTWRITEBYTECODE": "",

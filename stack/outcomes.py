@@ -14,6 +14,8 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
+from stack.kafka import Kafka
+
 Document = Mapping[str, Any]
 
 TRAP = "offline-trap"
@@ -58,15 +60,13 @@ class EventLog:
                     self._columns = values
 
 
-def reader(bootstrap_servers: str, group: str = "none") -> Consumer:
+def reader(kafka: Kafka, group: str = "none") -> Consumer:
     """A consumer that leaves no trace in Kafka; it can ask how far a group is, and does not join it."""
     return Consumer(
         {
-            "bootstrap.servers": bootstrap_servers,
-            "group.id": group,
+            **kafka.client,
+            "group.id": kafka.group(group),
             "enable.auto.commit": False,
-            # Else it tells the terminal of every attempt to reach a broker that is away.
-            "log_level": 0,
         }
     )
 
@@ -79,10 +79,11 @@ def headers_of(letter: Message) -> dict[str, str]:
 class DeadLetters:
     """The dead letters that are written from now on."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._consumer = reader(bootstrap_servers)
-        partitions = self._consumer.list_topics("dead_letters", timeout=30).topics["dead_letters"].partitions
-        ends = [TopicPartition("dead_letters", partition) for partition in partitions]
+    def __init__(self, kafka: Kafka) -> None:
+        self._consumer = reader(kafka)
+        topic = kafka.topic("dead_letters")
+        partitions = self._consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        ends = [TopicPartition(topic, partition) for partition in partitions]
         for end in ends:
             end.offset = self._consumer.get_watermark_offsets(end, timeout=30)[1]
         self._consumer.assign(ends)

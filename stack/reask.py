@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Column, Table
 
 from flink_job.database import Database
+from stack.kafka import Kafka
 from stack.model import Explainer, complaints
 from stack.options import options
 from stack.outcomes import DeadLetters, EventLog, Follower, results
@@ -179,27 +180,27 @@ class Asker:
 
     Parameters
     ----------
-    servers : str
-        Where Kafka is.
+    kafka : Kafka
+        How to reach Kafka.
     folder : Path
         The folder of the run, which is named after it.
     """
 
-    def __init__(self, servers: str, folder: Path) -> None:
+    def __init__(self, kafka: Kafka, folder: Path) -> None:
         folder.mkdir(parents=True)
         self._run = folder.name
         self._file = (folder / "events.csv").open("w", newline="", encoding="utf-8")
         self._events = csv.DictWriter(self._file, EVENT, lineterminator="\n")
         self._events.writeheader()
+        self._topic = kafka.topic(TOPIC)
         self._producer = Producer(
             {
-                "bootstrap.servers": servers,
+                **kafka.client,
                 "acks": "all",
                 "enable.idempotence": True,
                 "message.max.bytes": MAX_RECORD_BYTES,
                 # That of the services, so that a key has the partition that they give it.
                 "partitioner": "murmur2_random",
-                "log_level": 0,
             }
         )
 
@@ -222,7 +223,9 @@ class Asker:
         for outcome in outcomes:
             asked = message(outcome, self._run, datetime.now(UTC))
             value = json.dumps(asked, ensure_ascii=False).encode()
-            self._producer.produce(TOPIC, value, asked["question_id"], on_delivery=partial(self._delivered, asked))
+            self._producer.produce(
+                self._topic, value, asked["question_id"], on_delivery=partial(self._delivered, asked)
+            )
         if missing := self._producer.flush(ACKNOWLEDGED_WITHIN_S):
             raise StackError(f"Kafka has not taken {missing:,} questions. Give the command again once it is well.")
         self._file.flush()
@@ -249,9 +252,10 @@ def _ask(
     """Asks what is new, and follows it and what is on its way."""
     endpoints = settings.endpoints()
     folder = settings.data_collected() / f"{PREFIX}{datetime.now().astimezone():%Y%m%d-%H%M%S-%f}"
-    with DeadLetters(endpoints["KAFKA_BOOTSTRAP_SERVERS"]) as letters, _progress(len(new) + len(events)) as progress:
+    kafka = Kafka.of(settings)
+    with DeadLetters(kafka) as letters, _progress(len(new) + len(events)) as progress:
         follower = Follower(EventLog(folder / "events.csv"), results(endpoints), letters)
-        with Asker(endpoints["KAFKA_BOOTSTRAP_SERVERS"], folder) as asker:
+        with Asker(kafka, folder) as asker:
             asker.note(events.values())
             for chunk in _chunks([failure.message_id for failure in new]):
                 asker.ask(store.questions(chunk))

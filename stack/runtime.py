@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from stack.settings import ROOT, SettingError, Settings, StackError
+from stack.settings import ELSEWHERE, ROOT, SettingError, Settings, StackError
 from stack.steps import Steps
 
 NOTHING_RUNS = "Nothing runs here; `make up` starts it."
@@ -147,6 +147,11 @@ class Runtime(Protocol):
 
     def kill_all(self) -> None:
         """Ends every process of the stack at once."""
+
+
+def started(settings: Settings) -> dict[str, str]:
+    """Which servers are to be started, as the definitions of the parts ask for it."""
+    return {f"START_{part.upper()}": str(int(settings.runs(part))) for part in ELSEWHERE}
 
 
 def need_running(runtime: Runtime) -> None:

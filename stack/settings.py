@@ -32,6 +32,9 @@ SCALES = {
 }
 """The parts that may run several times over, and the variable that says how often."""
 
+ELSEWHERE = {"kafka": "KAFKA_BOOTSTRAP_SERVERS", "mongo": "MONGODB_URI"}
+"""The servers that may be somebody's own, and the setting that says where."""
+
 MAX_COPIES = 10
 """Copies count their ports up from the first one's, and the usual ports are this far apart."""
 
@@ -101,6 +104,12 @@ class Settings:
         settings = cls(run_dir, ports, dict(environ), patience_s)
         for part in SCALES:
             settings.copies(part)
+        protocol = environ.get("KAFKA_SECURITY_PROTOCOL") or "plaintext"
+        if settings.runs("kafka") and protocol != "plaintext":
+            raise SettingError(
+                f"KAFKA_SECURITY_PROTOCOL={protocol} is for a Kafka of your own, which KAFKA_BOOTSTRAP_SERVERS names; "
+                "the one that comes along is reached from this machine alone, and allowed with it is plaintext"
+            )
         return settings
 
     def copies(self, part: str) -> int:
@@ -126,10 +135,9 @@ class Settings:
         """The name of the MongoDB database."""
         return self.environment.get("MONGODB_DATABASE") or "cotejo"
 
-    @property
-    def own_mongodb(self) -> bool:
-        """Whether the stack runs a MongoDB of its own."""
-        return not self.environment.get("MONGODB_URI")
+    def runs(self, part: str) -> bool:
+        """Whether the stack has a part of its own: not where a setting names a server that is there already."""
+        return not self.environment.get(ELSEWHERE.get(part, ""))
 
     def url(self, port: str, copy: int = 1) -> str:
         """The HTTP address of a port of this stack, or of a copy's."""
@@ -139,7 +147,8 @@ class Settings:
         """How any program on this machine reaches the stack."""
         own = f"mongodb://127.0.0.1:{self.ports['MONGODB_PORT']}/?directConnection=true"
         return {
-            "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{self.ports['KAFKA_PORT']}",
+            "KAFKA_BOOTSTRAP_SERVERS": self.environment.get("KAFKA_BOOTSTRAP_SERVERS")
+            or f"127.0.0.1:{self.ports['KAFKA_PORT']}",
             "MONGODB_URI": self.environment.get("MONGODB_URI") or own,
             "MONGODB_DATABASE": self.database,
             "FLINK_URL": self.url("FLINK_PORT"),

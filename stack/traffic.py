@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from stack.kafka import Kafka
 from stack.model import Explainer, complaints
 from stack.outcomes import DeadLetters, EventLog, Follower, Summary, results, summarise
 from stack.runtime import Runtime, end
@@ -32,7 +33,7 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
     run = environment.get("TRAFFIC_RUN") or settings.environment.get("TRAFFIC_RUN") or _new_name()
     folder = settings.data_collected() / run
     stored = results(settings.endpoints())
-    with DeadLetters(settings.endpoints()["KAFKA_BOOTSTRAP_SERVERS"]) as letters:
+    with DeadLetters(Kafka.of(settings)) as letters:
         follower = Follower(EventLog(folder / "events.csv"), stored, letters)
         log = settings.log("traffic-generator")
         said_before = log.stat().st_size if log.exists() else 0

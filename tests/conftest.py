@@ -30,5 +30,5 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 @pytest.fixture
 def probe(stack: Stack) -> Iterator[Probe]:
     """Kafka and MongoDB of the stack."""
-    with Probe(stack.endpoints) as probe:
+    with Probe(stack) as probe:
         yield probe

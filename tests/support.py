@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 import time
 import uuid
 from collections import Counter
@@ -13,8 +15,9 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from pymongo import MongoClient
 
-from stack.api import Stack
+from stack.api import RUNTIME, Stack
 from stack.backlog import READERS
+from stack.kafka import Kafka
 from stack.outcomes import DeadLetters, headers_of
 from stack.runtime import Part
 from stack.settings import ROOT
@@ -43,20 +46,20 @@ class DeadLetter(NamedTuple):
 class Probe:
     """Writes and reads topics, and reads collections, of one stack."""
 
-    def __init__(self, endpoints: Mapping[str, str]) -> None:
-        self._servers = endpoints["KAFKA_BOOTSTRAP_SERVERS"]
+    def __init__(self, stack: Stack) -> None:
+        endpoints = stack.endpoints
+        self._kafka = Kafka.of(stack.settings)
         self._producer = Producer(
             {
-                "bootstrap.servers": self._servers,
+                **self._kafka.client,
                 "message.max.bytes": 20_000_000,
                 # That of the services, so that a key has the partition that they give it.
                 "partitioner": "murmur2_random",
-                "log_level": 0,
             }
         )
         self._mongo: MongoClient[Document] = MongoClient(endpoints["MONGODB_URI"], tz_aware=True)
         self.database = self._mongo[endpoints["MONGODB_DATABASE"]]
-        self._new_letters = DeadLetters(self._servers)
+        self._new_letters = DeadLetters(self._kafka)
         self._letters: dict[Origin, DeadLetter] = {}
 
     def __enter__(self) -> "Probe":
@@ -85,7 +88,9 @@ class Probe:
             return delivered
 
         for index, value in enumerate(values):
-            self._producer.produce(topic, value, key, on_delivery=report(index), headers=dict(headers or {}))
+            self._producer.produce(
+                self._kafka.topic(topic), value, key, on_delivery=report(index), headers=dict(headers or {})
+            )
         self._producer.flush(PATIENCE_S)
         assert len(places) == len(values), "Kafka has not acknowledged everything"
         return [places[index] for index in range(len(values))]
@@ -94,7 +99,8 @@ class Probe:
         """Every record that a topic holds now."""
         consumer = self._consumer("probe")
         try:
-            partitions = [TopicPartition(topic, p, 0) for p in consumer.list_topics(topic).topics[topic].partitions]
+            name = self._kafka.topic(topic)
+            partitions = [TopicPartition(name, p, 0) for p in consumer.list_topics(name).topics[name].partitions]
             left = {(p.partition): consumer.get_watermark_offsets(p)[1] for p in partitions}
             consumer.assign(partitions)
             records: list[Message] = []
@@ -129,7 +135,7 @@ class Probe:
     def publish_again(self, topic: str) -> None:
         """Writes once more whatever a topic holds."""
         for record in self.read(topic):
-            self._producer.produce(topic, record.value(), record.key())
+            self._producer.produce(self._kafka.topic(topic), record.value(), record.key())
         assert self._producer.flush(PATIENCE_S) == 0, "Kafka has not acknowledged everything"
 
     def settle(self) -> None:
@@ -167,7 +173,8 @@ class Probe:
         for topic, group in READERS.items():
             reader = self._consumer(group)
             try:
-                partitions = [TopicPartition(topic, p) for p in reader.list_topics(topic).topics[topic].partitions]
+                name = self._kafka.topic(topic)
+                partitions = [TopicPartition(name, p) for p in reader.list_topics(name).topics[name].partitions]
                 positions += [max(place.offset, 0) for place in reader.committed(partitions, PATIENCE_S)]
                 ends += [reader.get_watermark_offsets(partition)[1] for partition in partitions]
             finally:
@@ -175,8 +182,7 @@ class Probe:
         return ends, positions
 
     def _consumer(self, group: str) -> Consumer:
-        servers = {"bootstrap.servers": self._servers, "log_level": 0}
-        return Consumer({**servers, "group.id": group, "enable.auto.commit": False})
+        return Consumer({**self._kafka.client, "group.id": self._kafka.group(group), "enable.auto.commit": False})
 
 
 def _positions(consumer: Consumer, partitions: list[TopicPartition]) -> list[tuple[int, int]]:
@@ -212,6 +218,20 @@ def eventually(condition: Callable[[], bool], what: str, patience_s: float = PAT
     while not condition():
         assert time.monotonic() < deadline, f"there should be {what} by now"
         time.sleep(0.1)
+
+
+def command(
+    stack: Stack, *arguments: str, keys: str = "", fails: bool = False, settings: Mapping[str, str] = {}
+) -> "subprocess.CompletedProcess[str]":
+    """Runs a command as `make` does, with keys piped into it and `settings` over the stack's own."""
+    ports = {name: str(port) for name, port in stack.settings.ports.items()}
+    own = {**stack.settings.environment, **ports, "COTEJO_RUN_DIR": str(stack.run_dir), "RUNTIME": RUNTIME}
+    given = [sys.executable, "-m", "stack", *arguments]
+    ran = subprocess.run(
+        given, cwd=ROOT, env={**own, **settings}, input=keys, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode != 0) == fails, ran.stdout + ran.stderr
+    return ran
 
 
 def kill_and_wait(stack: Stack, name: str) -> None:

@@ -1,15 +1,12 @@
 """A person's labels change how the job scores, and everything can be put back."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
-from stack.api import RUNTIME, Stack
-from stack.settings import ROOT
-from tests.support import Probe, question
+from stack.api import Stack
+from tests.support import Probe, command, question
 
 RUN = "to-be-labelled"
 
@@ -24,23 +21,6 @@ def labels(probe: Probe) -> Iterator[None]:
         probe.database[name].delete_many({})
 
 
-def command(stack: Stack, *arguments: str, keys: str = "") -> str:
-    """What a command prints that is run as `make` runs it, with keys piped into it."""
-    ports = {name: str(port) for name, port in stack.settings.ports.items()}
-    own = {"COTEJO_RUN_DIR": str(stack.run_dir), "RUNTIME": RUNTIME}
-    ran = subprocess.run(
-        [sys.executable, "-m", "stack", *arguments],
-        cwd=ROOT,
-        env={**stack.settings.environment, **ports, **own},
-        input=keys,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
-
-
 def scorer_of_a_new_verdict(probe: Probe) -> str:
     [outcome] = probe.outcomes(probe.ask(question("What does the judge go by now?"))).values()
     return str(outcome["scorer"])
@@ -52,7 +32,7 @@ def test_labels_become_a_calibration_that_later_verdicts_name_until_it_is_reset(
     shipped = scorer_of_a_new_verdict(probe)
 
     # A person whom little pleases, and who pressed y once in error.
-    said = command(stack, "label", f"RUN={RUN}", "COUNT=40", keys="y u" + "nnnnnnnnny" * 4)
+    said = command(stack, "label", f"RUN={RUN}", "COUNT=40", keys="y u" + "nnnnnnnnny" * 4).stdout
     assert "1 of 40 · random draw, seed 1" in said
     assert "40 labelled, 0 skipped" in said
     stored = list(probe.database["labels"].find())
@@ -61,21 +41,21 @@ def test_labels_become_a_calibration_that_later_verdicts_name_until_it_is_reset(
     assert [label["accepted"] for label in stored].count(True) == 4
     assert [label["revised"] for label in stored].count(True) == 1
 
-    said = command(stack, "calibrate", "TARGET_PRECISION=0.9")
+    said = command(stack, "calibrate", "TARGET_PRECISION=0.9").stdout
     assert "The last step of the score should change" in said
     assert "No threshold is shown to reach 90 %" in said
     [folder] = (stack.settings.data_collected() / "calibration").iterdir()
     told = json.loads((folder / "calibration.json").read_text())
     assert told["labels"] == 40
     assert (folder / "report.html").read_text().startswith("<!doctype html>")
-    again = command(stack, "calibrate", f"LABELS={folder / 'labels.csv'}")
+    again = command(stack, "calibrate", f"LABELS={folder / 'labels.csv'}").stdout
     assert again.partition("Report")[0] == said.partition("Report")[0]
 
-    said = command(stack, "apply-calibration")
+    said = command(stack, "apply-calibration").stdout
     applied = scorer_of_a_new_verdict(probe)
     assert applied != shipped
     assert f"Later verdicts name the scorer {applied}." in said
-    said = command(stack, "apply-calibration")
+    said = command(stack, "apply-calibration").stdout
     assert "→" not in said
     assert f"Nothing changes: the job scores by {applied} already." in said
 
@@ -86,11 +66,11 @@ def test_labels_become_a_calibration_that_later_verdicts_name_until_it_is_reset(
 def test_an_outcome_and_two_texts_are_explained(stack: Stack, probe: Probe) -> None:
     [message_id] = probe.ask(question("Why is the sea blue?"))
     outcome = probe.outcomes([message_id])[message_id]
-    said = command(stack, "explain", f"QUESTION={message_id}")
+    said = command(stack, "explain", f"QUESTION={message_id}").stdout
     assert f"score {outcome['score']:.3f}" in said
     assert f"scorer {outcome['scorer']}" in said
     texts = ("ANSWER=It took 7 years.", "REFERENCE=It took 5 years to build the tower.", "QUESTION_TEXT=How long?")
-    said = command(stack, "explain", *texts)
+    said = command(stack, "explain", *texts).stdout
     assert "would not be accepted" in said
     assert "≠7" in said
     assert "Held back by:" in said

@@ -23,7 +23,7 @@ Replayed = tuple[list[bytes], list[Document]]
 def _replayed(stack: Stack, run: str, questions: int) -> Replayed:
     """Every response that a run is given, without what is a run's own, and its outcomes."""
     stack.send(**RUN, TRAFFIC_RUN=run, TRAFFIC_TOTAL=str(questions))
-    with Probe(stack.endpoints) as probe:
+    with Probe(stack) as probe:
         responses = [json.loads(record.value() or b"") for record in probe.read("llm_responses")]
         results = list(probe.database["results"].find({"run": run}))
     assert len(results) == questions

@@ -105,7 +105,7 @@ def taskmanager(stack: Stack) -> int:
 @pytest.mark.skipif(RUNTIME != "native", reason="an image has one build of the module")
 def test_a_new_build_reaches_a_running_taskmanager_and_both_ways_to_run_python_decide_the_same(tmp_path: Path) -> None:
     root = next_version(tmp_path)
-    with Stack() as stack, Probe(stack.endpoints) as probe:
+    with Stack() as stack, Probe(stack) as probe:
         # It would take what is submitted beside it for a job that is gone.
         stack.runtime.stop_part(SUBMIT)
         name, process = running(stack), taskmanager(stack)

@@ -20,6 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from flink_job.flink_rest import Flink
 from stack.api import Stack
 from stack.backlog import Backlog, backlogs
+from stack.kafka import Kafka
 from stack.runtime import SUBMIT, Part
 from tests.support import Probe, eventually, question
 
@@ -171,7 +172,7 @@ def test_topics_that_are_there_are_brought_to_todays_retention_and_keep_what_els
 
 def test_what_waits_is_told_with_its_age_until_it_is_done(stack: Stack, probe: Probe) -> None:
     def waiting() -> list[Backlog]:
-        found = backlogs(stack.endpoints["KAFKA_BOOTSTRAP_SERVERS"])
+        found = backlogs(Kafka.of(stack.settings))
         return [backlog for backlog in found if backlog.topic == "llm_requests"]
 
     probe.settle()

@@ -1,8 +1,6 @@
 """`make up` replaces a stack of another build that runs, and nothing of what is under way is lost."""
 
 import json
-import subprocess
-import sys
 import time
 
 import httpx
@@ -11,8 +9,7 @@ import pytest
 from flink_job.flink_rest import Flink, Job
 from stack.api import RUNTIME, Stack
 from stack.runtime import ONE_SHOTS
-from stack.settings import ROOT
-from tests.support import Document, Probe, eventually, message, question
+from tests.support import Document, Probe, command, eventually, message, question
 
 pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="containers are replaced by Compose")
 
@@ -23,7 +20,7 @@ def test_a_running_stack_of_another_build_is_replaced_and_every_request_has_one_
     stack = Stack(env={"CHECKPOINT_INTERVAL": "1s"})
     try:
         stack.start()
-        with Probe(stack.endpoints) as probe:
+        with Probe(stack) as probe:
             decided = probe.outcomes(probe.ask(*(question(f"Is number {number} decided?") for number in range(5))))
             stack.runtime.stop_part("llm-consumer")
             waiting = probe.ask(*(question(f"Does number {number} wait?") for number in range(5)))
@@ -34,7 +31,8 @@ def test_a_running_stack_of_another_build_is_replaced_and_every_request_has_one_
             (stack.run_dir / "conf" / "build").write_text("another\n")
             assert stack.runtime.is_outdated()
             # That setting is the job's own: the one that ZooKeeper brings back is not the one that is wanted now.
-            said = make_up(stack, CHECKPOINT_INTERVAL="2s", TRAFFIC_RUN="after", TRAFFIC_TOTAL="20", TRAFFIC_RATE="50")
+            traffic = {"TRAFFIC_RUN": "after", "TRAFFIC_TOTAL": "20", "TRAFFIC_RATE": "50"}
+            said = command(stack, "up", settings={"CHECKPOINT_INTERVAL": "2s", **traffic}).stdout
 
             assert "from another build" in said
             assert not stack.runtime.is_outdated()
@@ -114,12 +112,3 @@ def pids(stack: Stack) -> dict[str, int]:
 def last_submit(stack: Stack) -> float:
     """When flink-submit was started last."""
     return next(part.started for part in stack.runtime.parts() if part.service == "flink-submit")
-
-
-def make_up(stack: Stack, **settings: str) -> str:
-    """What `make up` does and says, with these settings over the stack's own."""
-    ports = {name: str(port) for name, port in stack.settings.ports.items()}
-    own = {**stack.settings.environment, **ports, "COTEJO_RUN_DIR": str(stack.run_dir)}
-    command = [sys.executable, "-m", "stack", "up"]
-    up = subprocess.run(command, cwd=ROOT, env=own | settings, stdout=subprocess.PIPE, check=True, text=True)
-    return up.stdout

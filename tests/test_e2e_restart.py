@@ -19,7 +19,7 @@ def test_data_outlives_a_stop_and_a_run_on_a_fresh_stack_is_as_it_was_on_another
     try:
         stack.start()
         decided = _run(stack)
-        with Probe(stack.endpoints) as probe:
+        with Probe(stack) as probe:
             asked = [question(f"Is number {number} remembered?") for number in range(30)]
             outcomes = probe.outcomes(probe.ask(*asked))
             probe.settle()
@@ -29,7 +29,7 @@ def test_data_outlives_a_stop_and_a_run_on_a_fresh_stack_is_as_it_was_on_another
 
         stack.start()
         assert _checkpoints(stack)["restored"] is not None
-        with Probe(stack.endpoints) as probe:
+        with Probe(stack) as probe:
             again = [question(one["title"], question_id=one["question_id"]) for one in asked]
             repeats = probe.outcomes(probe.ask(*again))
             probe.settle()
@@ -41,7 +41,7 @@ def test_data_outlives_a_stop_and_a_run_on_a_fresh_stack_is_as_it_was_on_another
 
         stack.start()
         assert _checkpoints(stack)["restored"] is None
-        with Probe(stack.endpoints) as probe:
+        with Probe(stack) as probe:
             assert probe.results() == []
         assert _run(stack) == decided
     finally:
@@ -53,7 +53,7 @@ def _run(stack: Stack) -> tuple[Requests, Verdicts]:
     stack.send(**RUN)
     with (stack.settings.data_collected() / RUN["TRAFFIC_RUN"] / "events.csv").open() as file:
         rows = sorted(csv.DictReader(file), key=lambda row: (row["scheduled"], row["message_id"]))
-    with Probe(stack.endpoints) as probe:
+    with Probe(stack) as probe:
         results = list(probe.database["results"].find())
     verdicts = {outcome["_id"]: (outcome["verdict"], round(outcome["score"], 9)) for outcome in results}
     assert len(verdicts) == len(rows) == int(RUN["TRAFFIC_TOTAL"])

@@ -117,7 +117,7 @@ def test_partitions_that_are_added_to_a_running_stack_have_their_part_of_the_wor
     more = {"TOPIC_PARTITIONS": str(PARTITIONS + 1)}
     assert stack.runtime.popen("topics", environment=more, quiet=True).wait(60) == 0
     # Whoever connects now knows of them.
-    with Probe(stack.endpoints) as probe:
+    with Probe(stack) as probe:
         ask_all_partitions(probe)
 
 

@@ -58,7 +58,7 @@ def upgrade() -> Iterator[Upgrade]:
     stack = Stack(env=SETTINGS)
     try:
         stack.start()
-        with Probe(stack.endpoints) as probe:
+        with Probe(stack) as probe:
             make_room(stack, probe)
             records, stored = lines("records"), lines("results")
             let_todays_model_have_given(unrepeated(stored, records), probe)

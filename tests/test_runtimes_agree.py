@@ -16,7 +16,7 @@ from flink_job.config import Config
 from stack.compose import ComposeRuntime
 from stack.native import NativeRuntime
 from stack.runtime import ONE_SHOTS, PORT_OF, SERVERS, SERVICES, SUBMIT
-from stack.settings import MAX_COPIES, PORTS, ROOT, SCALES, STOP_GRACE_S, Settings
+from stack.settings import ELSEWHERE, MAX_COPIES, PORTS, ROOT, SCALES, STOP_GRACE_S, Settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 NATIVE = configparser.RawConfigParser()
@@ -35,8 +35,7 @@ PLACES = {
     "FLINK_STATE_DIR",
     "FLINK_URL",
     "HTTP_ADDRESS",
-    "KAFKA_BOOTSTRAP_SERVERS",
-    "MONGODB_URI",
+    *ELSEWHERE.values(),
 }
 
 
@@ -118,7 +117,11 @@ def test_the_ports_of_all_copies_are_apart() -> None:
 
 def test_the_same_parts_can_be_scaled_by_the_same_variables() -> None:
     scaled = {part: service["scale"] for part, service in COMPOSE.items() if "scale" in service}
-    assert scaled == {part: f"${{{variable}:-1}}" for part, variable in SCALES.items()}
+    variables = SCALES | {part: f"START_{part.upper()}" for part in ELSEWHERE}
+    assert scaled == {part: f"${{{variable}:-1}}" for part, variable in variables.items()}
+    assert {part: NATIVE[f"program:{part}"]["autostart"] for part in ELSEWHERE} == {
+        part: f"%(ENV_START_{part.upper()})s" for part in ELSEWHERE
+    }
 
 
 @pytest.mark.parametrize("part", [*SERVERS, *SERVICES, SUBMIT])

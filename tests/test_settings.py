@@ -46,6 +46,9 @@ def up(run_dir: Path, *wrapper: str, **settings: str) -> "subprocess.CompletedPr
         ("STATE_TTL", "999999999d", "no longer than 100 years"),
         ("TOPIC_RETENTION", "1s", "from 1h to 100years"),
         ("KAFKA_SSL_CA_LOCATION", "/none/ca.pem", "no such file or folder"),
+        ("KAFKA_SSL_KEYSTORE_LOCATION", "/none/key.pem", "no such file or folder"),
+        ("TOPIC_PREFIX", "my topics", "letters, digits, dots"),
+        ("TOPIC_MIN_INSYNC", "2", "TOPIC_REPLICATION 1"),
         ("DRAIN_DEADLINE", "soon", "from 0s to 1h is allowed"),
         ("DRAIN_DEADLINE", "2h", "from 0s to 1h is allowed"),
     ],
@@ -56,6 +59,12 @@ def test_a_setting_that_cannot_be_used_starts_nothing(name: str, value: str, all
     for part in (name, f"'{value}'", allowed):
         assert part in result.stderr
     assert list(tmp_path.glob("logs/*")) == []
+
+
+def test_the_kafka_that_comes_along_has_no_accounts_and_says_so(tmp_path: Path) -> None:
+    result = up(tmp_path, KAFKA_SECURITY_PROTOCOL="sasl_ssl")
+    assert result.returncode == 1
+    assert "KAFKA_SECURITY_PROTOCOL=sasl_ssl is for a Kafka of your own" in result.stderr
 
 
 def print_settings(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":

@@ -8,11 +8,11 @@ use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, warn};
 
 use crate::secret::Secret;
 use crate::settings::{HOUR, duration};
-use crate::wait;
+use crate::wait::{self, REFUSAL};
 use contracts::topic::MAX_DEAD_LETTER_BYTES;
 
 /// How to reach Kafka.
@@ -37,9 +37,30 @@ pub struct KafkaConfig {
     /// File with the certificates of the authorities to trust.
     #[arg(long, env)]
     pub kafka_ssl_ca_location: Option<String>,
+    /// PEM file with this client's private key and its certificates, for mutual TLS.
+    #[arg(long, env)]
+    pub kafka_ssl_keystore_location: Option<String>,
+    /// Password of that private key.
+    #[arg(long, env, hide_env_values = true)]
+    pub kafka_ssl_key_password: Option<Secret>,
+    /// What the name of every topic begins with.
+    #[arg(long, env, default_value = "", value_parser = prefix)]
+    pub topic_prefix: String,
+    /// What the name of every consumer group begins with.
+    #[arg(long, env, default_value = "", value_parser = prefix)]
+    pub group_prefix: String,
     /// How long a stop waits for records in work, such as 7s, up to 1h; what is unfinished then is handled again later.
     #[arg(long, env, default_value = "7s", value_parser = duration(Duration::ZERO, HOUR))]
     pub drain_deadline: Duration,
+}
+
+/// Leaves room for the name: Kafka takes 249 characters.
+fn prefix(text: &str) -> Result<String, String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if text.len() > 100 || !text.chars().all(is_allowed) {
+        return Err("up to 100 letters, digits, dots, underscores and hyphens are allowed".into());
+    }
+    Ok(text.into())
 }
 
 /// How to talk to the brokers.
@@ -76,12 +97,23 @@ impl KafkaConfig {
                 "{name} is not set, and KAFKA_SECURITY_PROTOCOL with SASL needs it"
             ));
         }
-        match &self.kafka_ssl_ca_location {
-            Some(path) if !Path::new(path).exists() => Err(format!(
-                "KAFKA_SSL_CA_LOCATION is '{path}', and there is no such file or folder"
-            )),
-            _ => Ok(()),
+        for (name, path) in [
+            ("KAFKA_SSL_CA_LOCATION", &self.kafka_ssl_ca_location),
+            ("KAFKA_SSL_KEYSTORE_LOCATION", &self.kafka_ssl_keystore_location),
+        ] {
+            if let Some(path) = path
+                && !Path::new(path).exists()
+            {
+                return Err(format!("{name} is '{path}', and there is no such file or folder"));
+            }
         }
+        Ok(())
+    }
+
+    /// What a topic is called in this Kafka.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.topic_prefix)
     }
 
     /// Settings that all clients share.
@@ -97,11 +129,17 @@ impl KafkaConfig {
         };
         client.set("security.protocol", protocol);
         let password = self.kafka_sasl_password.as_ref().map(Secret::expose);
+        let key_password = self.kafka_ssl_key_password.as_ref().map(Secret::expose);
+        // One file has both, as Java's clients want it.
+        let keystore = self.kafka_ssl_keystore_location.as_deref();
         for (key, value) in [
             ("sasl.mechanism", self.kafka_sasl_mechanism.as_deref()),
             ("sasl.username", self.kafka_sasl_username.as_deref()),
             ("sasl.password", password),
             ("ssl.ca.location", self.kafka_ssl_ca_location.as_deref()),
+            ("ssl.certificate.location", keystore),
+            ("ssl.key.location", keystore),
+            ("ssl.key.password", key_password),
         ] {
             if let Some(value) = value {
                 client.set(key, value);
@@ -123,8 +161,9 @@ impl KafkaConfig {
     #[must_use]
     pub fn consumer(&self, group: &str) -> ClientConfig {
         let mut consumer = self.client();
+        let group = format!("{}{group}", self.group_prefix);
         for (key, value) in [
-            ("group.id", group),
+            ("group.id", &*group),
             ("enable.auto.offset.store", "false"),
             ("enable.auto.commit", "true"),
             ("auto.commit.interval.ms", "1000"),
@@ -147,10 +186,36 @@ impl KafkaConfig {
     }
 }
 
-/// Whether to log that Kafka is away: seldom, and once for all clients of the process.
-pub(crate) fn is_news(error: &KafkaError) -> bool {
+/// Logs that Kafka is away or refuses, and why: seldom, and once for all clients of the process.
+pub(crate) fn tell(error: &KafkaError, reason: &str) {
+    if is_refusal(error, reason) {
+        if wait::is_news(REFUSAL) {
+            error!(server = "Kafka", %error, reason, "{REFUSAL}");
+        }
     // That all brokers are down names none; the error of each does.
-    error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) && wait::is_news("Kafka")
+    } else if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) && wait::is_news("Kafka") {
+        warn!(server = "Kafka", %error, reason, "Kafka is away; trying on");
+    }
+}
+
+/// Whether Kafka says no to who asks, or to what is asked.
+pub(crate) fn is_refusal(error: &KafkaError, reason: &str) -> bool {
+    // Of an alert by which the other side ends TLS, librdkafka knows no more than that the connection is gone.
+    let is_alert = reason.contains("SSL alert");
+    is_alert
+        || matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::Authentication
+                    | RDKafkaErrorCode::SSL
+                    | RDKafkaErrorCode::SaslAuthenticationFailed
+                    | RDKafkaErrorCode::UnsupportedSASLMechanism
+                    | RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::GroupAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+            )
+        )
 }
 
 /// Sends librdkafka's log lines to ours, the repeated ones seldom.
@@ -167,8 +232,6 @@ impl ClientContext for LogContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if is_news(&error) {
-            info!(server = "Kafka", %error, reason, "Kafka is away or refuses; librdkafka keeps trying");
-        }
+        tell(&error, reason);
     }
 }

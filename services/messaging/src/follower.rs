@@ -46,11 +46,13 @@ pub async fn follow<I: Input>(
         .context("Kafka consumer settings")?;
     let consumer = Arc::new(consumer);
     let place = &kafka.kafka_bootstrap_servers;
+    let topics: Vec<_> = I::topics().into_iter().map(|topic| kafka.topic(topic)).collect();
     let start = |newest: Option<usize>| {
         let consumer = Arc::clone(&consumer);
+        let topics = topics.clone();
         until_ok("Kafka", place, move || {
-            let consumer = Arc::clone(&consumer);
-            async move { tokio::task::spawn_blocking(move || assign::<I>(&consumer, newest)).await? }
+            let (consumer, topics) = (Arc::clone(&consumer), topics.clone());
+            async move { tokio::task::spawn_blocking(move || assign(&consumer, &topics, newest)).await? }
         })
     };
     tokio::select! {
@@ -58,7 +60,7 @@ pub async fn follow<I: Input>(
         () = shutdown.cancelled() => return Ok(()),
     }
     readiness.begun(name);
-    info!(topics = ?I::topics(), newest, "reading along");
+    info!(?topics, newest, "reading along");
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -84,10 +86,10 @@ pub async fn follow<I: Input>(
 }
 
 /// Starts to read the partitions that are not read yet: the `newest` records of each, or all.
-fn assign<I: Input>(consumer: &StreamConsumer<LogContext>, newest: Option<usize>) -> anyhow::Result<()> {
+fn assign(consumer: &StreamConsumer<LogContext>, topics: &[String], newest: Option<usize>) -> anyhow::Result<()> {
     let assigned = consumer.assignment()?;
     let mut more = TopicPartitionList::new();
-    for topic in I::topics() {
+    for topic in topics {
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
         let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
         anyhow::ensure!(!partitions.is_empty(), "there is no topic {topic} yet");

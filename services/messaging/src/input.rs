@@ -51,7 +51,8 @@ impl Input for Outcome {
     }
 
     fn decode(topic: &str, value: Option<&[u8]>) -> Result<Self, String> {
-        if topic == ErrorMessage::TOPIC {
+        // It may have a prefix.
+        if topic.ends_with(ErrorMessage::TOPIC) {
             decode(value).map(|message| Self::Error(Box::new(message)))
         } else {
             decode(value).map(|message| Self::Validated(Box::new(message)))

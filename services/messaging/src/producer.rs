@@ -1,5 +1,6 @@
 //! Writing records, and asking about topics.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,8 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
-use tracing::warn;
 
-use crate::client::{KafkaConfig, LogContext, is_news};
+use crate::client::{KafkaConfig, LogContext, tell};
 use crate::topic_id::topic_id;
 use crate::wait::{Absence, until_ok};
 use contracts::record;
@@ -66,6 +66,7 @@ pub struct Delivery {
 pub struct Producer {
     producer: FutureProducer<LogContext>,
     place: Arc<str>,
+    topic_prefix: Arc<str>,
 }
 
 impl Producer {
@@ -94,6 +95,7 @@ impl Producer {
         Ok(Self {
             producer,
             place: kafka.kafka_bootstrap_servers.as_str().into(),
+            topic_prefix: kafka.topic_prefix.as_str().into(),
         })
     }
 
@@ -103,8 +105,9 @@ impl Producer {
     /// Only what waiting cannot mend, such as a record that is too large.
     pub async fn send(&self, record: &Outgoing) -> Result<Delivery, KafkaError> {
         let mut absence = None;
+        let topic = self.topic(record.topic);
         loop {
-            let mut outgoing = FutureRecord::<[u8], [u8]>::to(record.topic);
+            let mut outgoing = FutureRecord::<[u8], [u8]>::to(&topic);
             outgoing.key = record.key.as_deref();
             outgoing.payload = record.value.as_deref();
             outgoing.headers.clone_from(&record.headers);
@@ -122,10 +125,17 @@ impl Producer {
             }
             absence.get_or_insert_with(|| Absence::begin("Kafka", &self.place));
             // Perhaps it was written after all: consumers drop repeats by message_id.
-            if is_news(&error) {
-                warn!(server = "Kafka", place = &*self.place, topic = record.topic, %error, "not delivered, sending again");
-            }
+            tell(&error, "a record is not delivered, and is sent again");
             tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// What a topic is called in this Kafka.
+    #[must_use]
+    pub fn topic(&self, name: &'static str) -> Cow<'static, str> {
+        match &*self.topic_prefix {
+            "" => name.into(),
+            prefix => format!("{prefix}{name}").into(),
         }
     }
 
@@ -140,7 +150,7 @@ impl Producer {
     /// Waits until Kafka answers and has every one of `topics`.
     pub async fn wait_for_topics(&self, topics: &[&'static str]) {
         until_ok("Kafka", &self.place, || {
-            let (producer, topics) = (self.producer.clone(), topics.to_vec());
+            let (producer, topics) = (self.producer.clone(), self.topics(topics));
             async {
                 let missing = tokio::task::spawn_blocking(move || missing_topics(producer.client(), &topics)).await??;
                 anyhow::ensure!(missing.is_empty(), "there is no topic {} yet", missing.join(", "));
@@ -150,11 +160,15 @@ impl Producer {
         .await;
     }
 
+    fn topics(&self, names: &[&'static str]) -> Vec<Cow<'static, str>> {
+        names.iter().map(|name| self.topic(name)).collect()
+    }
+
     /// The ids of `topics`, which a topic made anew does not share with the old one; waits
     /// until Kafka answers.
     pub async fn topic_ids(&self, topics: &[&'static str]) -> Vec<String> {
         until_ok("Kafka", &self.place, || {
-            let (producer, topics) = (self.producer.clone(), topics.to_vec());
+            let (producer, topics) = (self.producer.clone(), self.topics(topics));
             let ask = move || topics.iter().map(|topic| topic_id(producer.client(), topic)).collect();
             async { tokio::task::spawn_blocking(ask).await? }
         })
@@ -162,15 +176,16 @@ impl Producer {
     }
 }
 
-fn missing_topics<C: ClientContext>(client: &Client<C>, topics: &[&'static str]) -> anyhow::Result<Vec<&'static str>> {
+fn missing_topics<C: ClientContext>(client: &Client<C>, topics: &[Cow<'static, str>]) -> anyhow::Result<Vec<String>> {
     let metadata = client.fetch_metadata(None, Duration::from_secs(5))?;
-    let exists = |name: &&str| {
+    let exists = |name: &str| {
         metadata
             .topics()
             .iter()
-            .any(|t| t.name() == *name && !t.partitions().is_empty())
+            .any(|t| t.name() == name && !t.partitions().is_empty())
     };
-    Ok(topics.iter().copied().filter(|name| !exists(name)).collect())
+    let missing = topics.iter().filter(|name| !exists(name));
+    Ok(missing.map(ToString::to_string).collect())
 }
 
 fn is_temporary(error: &KafkaError) -> bool {
@@ -180,7 +195,6 @@ fn is_temporary(error: &KafkaError) -> bool {
             RDKafkaErrorCode::MessageSizeTooLarge
                 | RDKafkaErrorCode::InvalidMessageSize
                 | RDKafkaErrorCode::InvalidRecord
-                | RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::Fatal
         )
     )

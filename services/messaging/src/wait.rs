@@ -13,7 +13,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(3);
 const REMIND_AFTER: Duration = Duration::from_secs(30);
 
 /// What the log says of an error that somebody has to mend. Those who start a service look for it.
-const REFUSAL: &str = "the server refuses, and waiting alone will not mend it";
+pub(crate) const REFUSAL: &str = "the server refuses, and waiting alone will not mend it";
 
 /// Repeats `attempt` until it succeeds, however long that takes.
 ///

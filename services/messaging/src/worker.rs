@@ -14,12 +14,12 @@ use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message as _, OwnedMessage};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::assignment::Assignment;
-use crate::client::{KafkaConfig, is_news};
+use crate::client::{KafkaConfig, is_refusal, tell};
 use crate::handler::{BatchHandler, Done, Handler, handle_batch, handle_one};
 use crate::http::Readiness;
 use crate::input::Input;
@@ -28,7 +28,11 @@ use crate::offsets::{OffsetTracker, Ticket};
 use crate::output::Output;
 use crate::pace::{Flow, Pace, Waiting};
 use crate::producer::Producer;
+use crate::wait::Absence;
 use contracts::topic::DEAD_LETTERS;
+
+/// How long a group that Kafka refuses is not ready: it is told so again before.
+const REFUSED_FOR: Duration = Duration::from_secs(40);
 
 /// A member of a consumer group, with a producer for what follows from its records.
 pub struct Worker {
@@ -142,6 +146,8 @@ impl Worker {
     ) -> anyhow::Result<()> {
         let topics = I::topics();
         let needed = [&topics[..], &[DEAD_LETTERS]].concat();
+        let topics: Vec<_> = topics.iter().map(|topic| self.output.producer.topic(topic)).collect();
+        let topics: Vec<_> = topics.iter().map(|topic| &**topic).collect();
         tokio::select! {
             () = self.output.producer.wait_for_topics(&needed) => {}
             () = shutdown.cancelled() => return Ok(()),
@@ -191,8 +197,16 @@ impl Worker {
                     Err(error) => {
                         self.tolerate(&error)?;
                         if absence.is_empty() {
-                            let producer = self.output.producer.clone();
-                            absence.spawn(async move { producer.wait_for_topics(&[DEAD_LETTERS]).await });
+                            let (producer, refused) = (self.output.producer.clone(), is_refusal(&error, ""));
+                            let group = format!("group {}", self.group);
+                            absence.spawn(async move {
+                                producer.wait_for_topics(&[DEAD_LETTERS]).await;
+                                if refused {
+                                    // It may allow everything else.
+                                    let _absence = Absence::begin("Kafka", &group);
+                                    sleep(REFUSED_FOR).await;
+                                }
+                            });
                         }
                     }
                 },
@@ -264,9 +278,7 @@ impl Worker {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
             return Err(anyhow!("Kafka consumer: {error}"));
         }
-        if is_news(error) {
-            warn!(server = "Kafka", %error, "cannot read now, trying on");
-        }
+        tell(error, "nothing can be read now");
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use clap::Parser;
 use contracts::topic::{DEAD_LETTERS, MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES, topics};
 use messaging::client::{KafkaConfig, LogContext};
 use messaging::process::{self, ProcessConfig, Settings};
+use messaging::producer::Producer;
 use messaging::settings::{CENTURY, HOUR, duration};
 use messaging::wait::until_ok;
 use rdkafka::admin::{
@@ -30,6 +31,9 @@ struct Config {
     /// Copies of each partition; not more than there are brokers.
     #[arg(long, env, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=100))]
     topic_replication: i32,
+    /// How many of them must have a record before it is acknowledged; by default one less than all, and at least one.
+    #[arg(long, env, value_parser = clap::value_parser!(i32).range(1..=100))]
+    topic_min_insync: Option<i32>,
     /// How long a topic keeps what was written, such as 7days or 12h, from 1h on; or forever.
     #[arg(long, env, default_value = "7days", value_parser = parse_retention)]
     topic_retention: Retention,
@@ -58,21 +62,30 @@ fn parse_retention(text: &str) -> Result<Retention, String> {
 /// Only whole segments are removed: by Kafka's default a partition keeps up to 1 GiB of what is over.
 const SEGMENT_BYTES: usize = 128 << 20;
 
+const MIN_INSYNC: &str = "min.insync.replicas";
+
 /// What a topic is to be.
+#[derive(Clone)]
 struct Wanted {
-    name: &'static str,
-    settings: [(&'static str, String); 3],
+    name: String,
+    settings: [(&'static str, String); 4],
 }
 
 impl Config {
+    fn min_insync(&self) -> i32 {
+        self.topic_min_insync
+            .unwrap_or_else(|| (self.topic_replication - 1).max(1))
+    }
+
     fn wanted(&self) -> Vec<Wanted> {
         let messages = topics().into_iter().map(|topic| (topic.name, MAX_RECORD_BYTES));
         messages
             .chain([(DEAD_LETTERS, MAX_DEAD_LETTER_BYTES)])
             .map(|(name, largest)| Wanted {
-                name,
+                name: self.kafka.topic(name),
                 settings: [
                     ("max.message.bytes", largest.to_string()),
+                    (MIN_INSYNC, self.min_insync().to_string()),
                     ("retention.ms", self.topic_retention.0.clone()),
                     ("segment.bytes", SEGMENT_BYTES.to_string()),
                 ],
@@ -87,6 +100,12 @@ impl Settings for Config {
     }
 
     fn check(&self) -> Result<(), String> {
+        let (needed, copies) = (self.min_insync(), self.topic_replication);
+        if needed > copies {
+            return Err(format!(
+                "TOPIC_MIN_INSYNC is '{needed}', and TOPIC_REPLICATION {copies}: no more is allowed"
+            ));
+        }
         self.kafka.check()
     }
 }
@@ -97,12 +116,14 @@ fn main() -> ExitCode {
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let admin: AdminClient<LogContext> = config.kafka.client().create_with_context(LogContext)?;
+    // The client for admins does not tell that Kafka refuses it; any other does, in the log.
+    let _teller = Producer::new(&config.kafka)?;
     let wanted = config.wanted();
     let create = until_ok("Kafka", &config.kafka.kafka_bootstrap_servers, || async {
         let earlier = create(&admin, &config, &wanted).await?;
         if !earlier.is_empty() {
             grow(&admin, &config, &earlier).await?;
-            update(&admin, &earlier).await?;
+            update(&admin, &heed_copies(&admin, &config, earlier)?).await?;
         }
         anyhow::Ok(())
     });
@@ -130,7 +151,7 @@ async fn create<'a>(
         .iter()
         .map(|topic| {
             let copies = TopicReplication::Fixed(config.topic_replication);
-            let new = NewTopic::new(topic.name, config.topic_partitions, copies);
+            let new = NewTopic::new(&topic.name, config.topic_partitions, copies);
             topic.settings.iter().fold(new, |new, (key, value)| new.set(key, value))
         })
         .collect();
@@ -150,7 +171,7 @@ async fn grow(admin: &AdminClient<LogContext>, config: &Config, topics: &[&Wante
     let partitions = usize::try_from(config.topic_partitions)?;
     let wanted: Vec<_> = topics
         .iter()
-        .map(|topic| NewPartitions::new(topic.name, partitions))
+        .map(|topic| NewPartitions::new(&topic.name, partitions))
         .collect();
     for result in admin.create_partitions(&wanted, &options()).await? {
         match result {
@@ -163,12 +184,45 @@ async fn grow(admin: &AdminClient<LogContext>, config: &Config, topics: &[&Wante
     Ok(())
 }
 
+/// Tells which topics have another number of copies than they would get today, and asks no more of those than they have:
+/// else nothing could be written to them.
+fn heed_copies(admin: &AdminClient<LogContext>, config: &Config, topics: Vec<&Wanted>) -> anyhow::Result<Vec<Wanted>> {
+    let metadata = admin.inner().fetch_metadata(None, Duration::from_secs(5))?;
+    let copies: HashMap<_, _> = metadata
+        .topics()
+        .iter()
+        .filter_map(|topic| {
+            let copies = topic.partitions().iter().map(|partition| partition.replicas().len());
+            Some((topic.name(), i32::try_from(copies.min()?).ok()?))
+        })
+        .collect();
+    let mut heeding = topics.into_iter().cloned().collect::<Vec<_>>();
+    for topic in &mut heeding {
+        let Some(&copies) = copies.get(&*topic.name) else {
+            continue;
+        };
+        if copies != config.topic_replication {
+            let (topic, wanted) = (&*topic.name, config.topic_replication);
+            warn!(
+                topic,
+                copies, wanted, "already there; Kafka's own tools alone change how many copies it has"
+            );
+        }
+        for (key, value) in &mut topic.settings {
+            if *key == MIN_INSYNC {
+                *value = config.min_insync().min(copies).to_string();
+            }
+        }
+    }
+    Ok(heeding)
+}
+
 /// Brings topics to today's settings; what else somebody set for them stays. Where that is not allowed, the difference
 /// is told.
-async fn update(admin: &AdminClient<LogContext>, topics: &[&Wanted]) -> anyhow::Result<()> {
+async fn update(admin: &AdminClient<LogContext>, topics: &[Wanted]) -> anyhow::Result<()> {
     let specifiers: Vec<_> = topics
         .iter()
-        .map(|topic| ResourceSpecifier::Topic(topic.name))
+        .map(|topic| ResourceSpecifier::Topic(&topic.name))
         .collect();
     for (topic, described) in topics
         .iter()
@@ -177,7 +231,7 @@ async fn update(admin: &AdminClient<LogContext>, topics: &[&Wanted]) -> anyhow::
         let described = match described {
             Ok(described) => described,
             Err(error) => {
-                warn!(topic = topic.name, %error, "already there; its settings cannot be read");
+                warn!(topic = &*topic.name, %error, "already there; its settings cannot be read");
                 continue;
             }
         };
@@ -194,7 +248,7 @@ async fn update(admin: &AdminClient<LogContext>, topics: &[&Wanted]) -> anyhow::
             .filter(|(key, wanted)| value(key) != wanted)
             .collect();
         if differ.is_empty() {
-            info!(topic = topic.name, "already there");
+            info!(topic = &*topic.name, "already there");
             continue;
         }
         let change = differ
@@ -209,11 +263,13 @@ async fn update(admin: &AdminClient<LogContext>, topics: &[&Wanted]) -> anyhow::
             .filter(|entry| entry.source == ConfigSource::DynamicTopic);
         let kept = kept.filter_map(|entry| Some((&*entry.name, entry.value.as_deref()?)));
         let all = kept.chain(topic.settings.iter().map(|(key, wanted)| (*key, &**wanted)));
-        let altered = AlterConfig::new(ResourceSpecifier::Topic(topic.name));
+        let altered = AlterConfig::new(ResourceSpecifier::Topic(&topic.name));
         let altered = all.fold(altered, |altered, (key, value)| altered.set(key, value));
         match admin.alter_configs(&[altered], &options()).await?.pop() {
-            Some(Err((_, error))) => warn!(topic = topic.name, change, %error, "already there, and not as it is to be"),
-            _ => info!(topic = topic.name, change, "already there, and changed"),
+            Some(Err((_, error))) => {
+                warn!(topic = &*topic.name, change, %error, "already there, and not as it is to be")
+            }
+            _ => info!(topic = &*topic.name, change, "already there, and changed"),
         }
     }
     Ok(())
