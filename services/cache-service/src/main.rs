@@ -29,6 +29,7 @@ use axum::Router;
 use futures::FutureExt as _;
 use messaging::follower::follow;
 use messaging::http::{self, Readiness};
+use messaging::input::{Input as _, Outcome};
 use messaging::process;
 use messaging::worker::Worker;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +42,7 @@ use crate::models::Models;
 use crate::questions::Questions;
 use crate::regenerations::Regenerations;
 use crate::scorers::Scorers;
-use crate::stored::Stored;
+use crate::stored::{Stored, forgotten};
 
 const SERVICE: &str = "cache-service";
 const REGENERATIONS: &str = "cache-service-regenerations";
@@ -68,10 +69,10 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     let scorers = Arc::new(Scorers::default());
     let models = Arc::new(Models::new(config.cache_across_models));
     // Before the first question: no older score is compared, no other model's answer reused.
-    let today = async { tokio::join!(scorers.refresh(&mongo), models.refresh(&mongo)) };
-    if shutdown.run_until_cancelled(today).await.is_none() {
+    let today = async { tokio::join!(scorers.refresh(&mongo), models.refresh(&mongo), forgotten(&mongo)) };
+    let Some((.., forgotten)) = shutdown.run_until_cancelled(today).await else {
         return Ok(());
-    }
+    };
     let stored = Stored::new(mongo.clone(), rule.clone(), Arc::clone(&scorers), Arc::clone(&models));
     let cache_size = usize::try_from(config.cache_size)?;
     let answers = Arc::new(Answers::new(
@@ -100,7 +101,11 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
             &config.common.kafka,
             &readiness,
             cache_size,
-            |outcome| verdicts::observe(outcome, &answers, &in_flight),
+            |outcome: Outcome| {
+                if !forgotten.contains(&outcome.identity().message_id) {
+                    verdicts::observe(outcome, &answers, &in_flight);
+                }
+            },
             shutdown.clone()
         ),
         follow(

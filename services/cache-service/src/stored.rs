@@ -1,6 +1,6 @@
 //! What MongoDB knows: the model's answers by question, and which requests are decided.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +87,16 @@ impl Stored {
     }
 }
 
+/// The requests whose texts a person had forgotten: topics still hold them, and memory must not learn them again.
+pub async fn forgotten(mongo: &Mongo) -> HashSet<Id> {
+    let requests: Collection<StoredId> = mongo.database.collection("forgotten");
+    let find = || async {
+        let found = requests.find(doc! {}).projection(doc! { "_id": 1 }).await?;
+        found.map_ok(|request| request._id).try_collect().await
+    };
+    mongo.until_ok(find).await
+}
+
 /// Where answers are looked for, and what says which may be reused.
 #[derive(Clone)]
 struct Reuse {
@@ -132,6 +142,8 @@ fn reusable(questions: &[Id], ttl: Duration, wanted: &Wanted) -> Option<Document
     let mut filter = doc! {
         "question_id": { "$in": texts(questions) },
         "source": "llm",
+        // It has none where its texts were forgotten.
+        "llm_answer": { "$ne": null },
         "decided_at": { "$gte": DateTime::from_millis(oldest) },
     };
     match wanted {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::message::Cost;
+use contracts::value::Id;
 use futures::TryStreamExt as _;
 use messaging::batcher::Batcher;
 use messaging::gatherer::Gatherer;
@@ -72,6 +73,9 @@ type Document = Arc<RawDocumentBuf>;
 struct Kept<A> {
     #[serde(rename = "_id")]
     key: AnswerKey,
+    /// By which a person's texts are found again.
+    #[serde(default)]
+    message_id: Option<Id>,
     kept_at: DateTime,
     answered: A,
 }
@@ -94,9 +98,9 @@ impl Answers {
         self.look_ups.get(key.clone()).await
     }
 
-    /// Keeps an answer, unless there is one already, and returns when it is durable. Waits for a server that is away.
-    pub async fn keep(&self, key: &AnswerKey, answered: &Answered) {
-        match document(key, answered) {
+    /// Keeps an answer to a request, unless there is one already, and returns when it is durable. Waits for a server that is away.
+    pub async fn keep(&self, key: &AnswerKey, message_id: &Id, answered: &Answered) {
+        match document(key, message_id, answered) {
             Ok(document) => {
                 if self.inserts.submit(Arc::clone(&document)).await.is_none() {
                     insert(self.mongo.clone(), vec![document]).await;
@@ -111,9 +115,10 @@ fn collection(mongo: &Mongo) -> Collection<RawDocumentBuf> {
     mongo.database.collection("answers")
 }
 
-fn document(key: &AnswerKey, answered: &Answered) -> Result<Document, String> {
+fn document(key: &AnswerKey, message_id: &Id, answered: &Answered) -> Result<Document, String> {
     let kept = Kept {
         key: key.clone(),
+        message_id: Some(message_id.clone()),
         kept_at: DateTime::now(),
         answered,
     };
@@ -233,7 +238,7 @@ mod tests {
         let key = AnswerKey::new("s", &prompt("Why?"), "m", 1);
         for answer in ["", "Because.\0\n", "¿Por qué? 🦀"] {
             let answered = answered(answer.into());
-            let document = document(&key, &answered).unwrap();
+            let document = document(&key, &Id::random(), &answered).unwrap();
             let (its_key, kept) = read(&document).unwrap();
             assert_eq!((its_key, kept.as_deref()), (key.clone(), Some(&answered)));
         }
@@ -264,7 +269,7 @@ mod tests {
     #[test]
     fn inserts_and_documents_stay_below_what_mongodb_takes() {
         let key = AnswerKey::new("s", &prompt("Why?"), "m", 1);
-        let of = |bytes: usize| document(&key, &answered("x".repeat(bytes)));
+        let of = |bytes: usize| document(&key, &Id::random(), &answered("x".repeat(bytes)));
         let small = vec![of(256 << 10).unwrap(); 512];
         assert_eq!(how_many_fit(&small), 47);
         assert_eq!(how_many_fit(&small[..3]), 3);

@@ -70,8 +70,8 @@ impl<M: LanguageModel> LlmHandler<M> {
     /// Takes the answer that was kept when the request was here before, or asks and keeps the answer.
     async fn ask_once(&self, answers: &Answers, attempt: &Attempt<'_>, lease: &Lease) -> Result<Outcome, Failure> {
         let prompt = attempt.prompt();
-        let message_id = attempt.request.identity.message_id.as_str();
-        let key = AnswerKey::new(&self.settings, &prompt, message_id, attempt.request.attempts);
+        let message_id = &attempt.request.identity.message_id;
+        let key = AnswerKey::new(&self.settings, &prompt, message_id.as_str(), attempt.request.attempts);
         if let Some(kept) = lease.during(answers.find(&key)).await? {
             counter!("llm_answers_found_total").increment(1);
             return Ok(Outcome::kept(&kept, prompt));
@@ -79,7 +79,7 @@ impl<M: LanguageModel> LlmHandler<M> {
         drop(prompt);
         let outcome = self.caller.ask(attempt, lease).await?;
         if let Some(answered) = outcome.answered() {
-            answers.keep(&key, &answered).await;
+            answers.keep(&key, message_id, &answered).await;
         }
         Ok(outcome)
     }
