@@ -140,7 +140,9 @@ lint: development ## Check style, types and likely mistakes
 	$(VENV)/mypy
 
 contracts: ## Generate contracts/ and ARCHITECTURE's diagram from the Rust types
-	cargo run --release --locked --bin contracts
+	# All of them, as the set-up does: with the features of this one alone, much would be compiled a second time.
+	cargo build --release --locked --workspace --bins
+	target/release/contracts
 
 fit: development setup ## Fit the judge anew and print how well it does: DATA=folder with the judged answers
 	$(VENV)/python -m calibration.fit '$(or $(DATA),$(error which data? make fit DATA=folder))'
