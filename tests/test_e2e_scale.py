@@ -5,9 +5,11 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
 from flink_job.flink_rest import Flink
@@ -124,19 +126,23 @@ def test_partitions_that_are_added_to_a_running_stack_have_their_part_of_the_wor
 def ask_all_partitions(probe: Probe) -> None:
     asked: list[str] = []
 
+    def new_records(topic: str) -> list[Message]:
+        return [record for record in probe.read(topic) if record.partition() == PARTITIONS]
+
+    def new_verdicts() -> list[dict[str, Any]]:
+        verdicts = [json.loads(record.value() or b"") for record in new_records("validated_responses")]
+        return [verdict for verdict in verdicts if verdict["accepted"]]
+
     def all_are_written_to() -> bool:
         for number in range(10):
             one = question(f"Does partition {number} have its part?")
             asked.extend(probe.ask(one, key=one["question_id"].encode()))
         probe.outcomes(asked)
-        topics = ("questions_in", "llm_requests", "llm_responses", "validated_responses")
-        return all(PARTITIONS in {record.partition() for record in probe.read(topic)} for topic in topics)
+        return all(map(new_records, ("questions_in", "llm_requests", "llm_responses"))) and bool(new_verdicts())
 
-    eventually(all_are_written_to, "records in the new partition of each topic")
+    eventually(all_are_written_to, "records in the new partition of each topic, an accepted verdict among them")
     # Each copy of cache-service has read the verdicts along, those of the new partition as well.
-    new = [record for record in probe.read("validated_responses") if record.partition() == PARTITIONS]
-    verdicts = [json.loads(record.value() or b"") for record in new]
-    accepted = next(verdict for verdict in verdicts if verdict["accepted"])
+    accepted = new_verdicts()[0]
 
     def is_in_memory() -> bool:
         again = probe.ask(question(accepted["title"], question_id=accepted["question_id"]))
