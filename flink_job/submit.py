@@ -179,13 +179,8 @@ def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
     for snapshot in snapshots or [None]:
         try:
             log.info("submitting %s, going on from %s", name, snapshot or "nothing")
-            start(config, judge, name, job_id, snapshot)
+            start(config, judge, name, job_id, readable(flink, config, judge, job_id, snapshot))
             flink.wait_until_running(job_id)
-            if snapshot and is_of_heap(snapshot, config):
-                saved = save(flink, config, job_id)
-                log.info("its state moves to RocksDB, by %s", saved)
-                start(config, judge, name, job_id, saved)
-                flink.wait_until_running(job_id)
         except JobFailedError as error:
             log.warning("%s", error)
         except Py4JJavaError as error:
@@ -197,6 +192,18 @@ def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
             log.info("%s runs: %s/#/job/%s/overview", name, config.flink_url, job_id)
             return
     raise FlinkError(f"{name} could not be started")
+
+
+def readable(flink: Flink, config: Config, judge: JudgeToBe, job_id: str, snapshot: Path | None) -> Path | None:
+    """The snapshot, if RocksDB can read it; else a savepoint, which a job on the heap makes of it."""
+    if not (snapshot and is_of_heap(snapshot, config)):
+        return snapshot
+    # Under a name that is not wanted: should this break off, the next submission saves it, and goes on from there.
+    start(config, judge, f"{JOB_NAME} on the heap", job_id, snapshot)
+    flink.wait_until_running(job_id)
+    saved = save(flink, config, job_id)
+    log.info("its state moves to RocksDB, by %s", saved)
+    return saved
 
 
 def _is_about_the_snapshot(error: Py4JJavaError) -> bool:
