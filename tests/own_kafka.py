@@ -111,17 +111,16 @@ class OwnKafka:
         except Exception:  # noqa: BLE001 - whatever it is, it does not answer yet
             return False
 
-    def grant(self, topic_prefix: str, group_prefix: str) -> None:
-        """Makes the user known, and grants what the documentation says that must be granted, and nothing else."""
-        names = {"Topic": topic_prefix, "Group": group_prefix, "Cluster": "kafka-cluster"}
-        kinds = {"Topic": ResourceType.TOPIC, "Group": ResourceType.GROUP, "Cluster": ResourceType.BROKER}
+    def grant(self, topic_prefix: str, group_prefix: str, *without: str) -> None:
+        """Makes the user known, and grants what the documentation lists, and nothing else; also not what it is told."""
+        names = {"Topic": topic_prefix, "Group": group_prefix}
+        kinds = {"Topic": ResourceType.TOPIC, "Group": ResourceType.GROUP}
         bindings = []
         for kind, operations in documented():
-            pattern = ResourcePatternType.LITERAL if kind == "Cluster" else ResourcePatternType.PREFIXED
-            for operation in operations:
+            for operation in {*operations} - {*without}:
                 named = AclOperation[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).upper()]
                 who = (f"User:{USER}", "*", named, AclPermissionType.ALLOW)
-                bindings.append(AclBinding(kinds[kind], names[kind], pattern, *who))
+                bindings.append(AclBinding(kinds[kind], names[kind], ResourcePatternType.PREFIXED, *who))
         admin = self.admin()
         known = UserScramCredentialUpsertion(
             USER, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), PASSWORD.encode()
@@ -193,7 +192,7 @@ def own_kafka(folder: Path, brokers: int = 1) -> Iterator[OwnKafka]:
 
 def documented() -> list[tuple[str, list[str]]]:
     """The kinds of resources and the operations that the documentation lists."""
-    rows = re.findall(r"^\| (Topic|Group|Cluster) \| [^|]* \| ([^|]*) \|", DOCUMENT.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (Topic|Group) \| [^|]* \| ([^|]*) \|", DOCUMENT.read_text(), re.MULTILINE)
     return [(kind, operations.split(", ")) for kind, operations in rows]
 
 

@@ -15,7 +15,7 @@ from stack.kafka import Kafka
 from stack.outcomes import reader
 from stack.settings import ROOT, Settings, StackError
 from tests.own_kafka import OwnKafka, own_kafka
-from tests.support import Probe, command
+from tests.support import MESSAGES, Probe, command
 
 pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="a container does not reach what listens on 127.0.0.1")
 
@@ -37,7 +37,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka]:
 
 
 def create_topics(settings: Mapping[str, str]) -> "subprocess.Popen[str]":
-    return start("create-topics", {"PATH": os.environ["PATH"], **settings, **PREFIXES})
+    return start("create-topics", {"PATH": os.environ["PATH"], **PREFIXES, **settings})
 
 
 def start(program: str, environment: Mapping[str, str]) -> "subprocess.Popen[str]":
@@ -80,6 +80,18 @@ def test_with_wrong_ones_they_are_told_so(kafka: OwnKafka, listener: str) -> Non
         topics(wrong)
 
 
+def test_topics_that_somebody_else_made_are_taken_as_they_are(kafka: OwnKafka) -> None:
+    ours, theirs = kafka.settings("SCRAM", TOPIC_PREFIX="theirs."), kafka.settings("INNER", TOPIC_PREFIX="theirs.")
+    kafka.grant("theirs.", "theirs", "Create", "Alter", "AlterConfigs")
+    assert says_refused(create_topics(ours)), "it may not create them"
+    assert create_topics(theirs | {"TOPIC_RETENTION": "1h"}).wait(60) == 0
+    _, told = (with_ours := create_topics(ours)).communicate(timeout=60)
+    assert with_ours.returncode == 0
+    assert (
+        told.count("retention.ms from 3600000 to 604800000") == told.count("it cannot be changed") == len(MESSAGES) + 1
+    )
+
+
 def test_a_whole_stack_works_on_a_locked_down_kafka_under_its_own_prefixes(kafka: OwnKafka) -> None:
     with Stack(env=kafka.settings("SCRAM", **PREFIXES)) as stack:
         assert "kafka" not in {part.service for part in stack.runtime.parts()}
@@ -98,11 +110,12 @@ def test_a_whole_stack_works_on_a_locked_down_kafka_under_its_own_prefixes(kafka
             "HTTP_ADDRESS": "127.0.0.1:0",
         }
         assert says_refused(start("storage-service", environment))
-        assert "dead letter" not in command(stack, "dead-letters", "REPLAY=schema").stderr
+        sent_back = command(stack, "dead-letters", "REPLAY=schema", "TOPIC=questions_in").stdout
+        assert "sent back    1" in sent_back
         assert "Backlog  unknown" not in command(stack, "status").stdout
     stack.clean()
-    others = {name for name in kafka.admin().list_topics(timeout=10).topics if not name.startswith("__")}
-    assert {name for name in others if not name.startswith(PREFIXES["TOPIC_PREFIX"])} == set()
+    ours_and_theirs = (PREFIXES["TOPIC_PREFIX"], "theirs.", "__")
+    assert not [name for name in kafka.admin().list_topics(timeout=10).topics if not name.startswith(ours_and_theirs)]
 
 
 def dead_letter(probe: Probe) -> list[str]:

@@ -12,7 +12,7 @@ use tracing::{debug, error, warn};
 
 use crate::secret::Secret;
 use crate::settings::{HOUR, duration};
-use crate::wait::{self, REFUSAL};
+use crate::wait::{self, REFUSAL, refusal_of};
 use contracts::topic::MAX_DEAD_LETTER_BYTES;
 
 /// How to reach Kafka.
@@ -189,7 +189,7 @@ impl KafkaConfig {
 /// Logs that Kafka is away or refuses, and why: seldom, and once for all clients of the process.
 pub(crate) fn tell(error: &KafkaError, reason: &str) {
     if is_refusal(error, reason) {
-        if wait::is_news(REFUSAL) {
+        if wait::is_news(&refusal_of("Kafka")) {
             error!(server = "Kafka", %error, reason, "{REFUSAL}");
         }
     // That all brokers are down names none; the error of each does.
@@ -199,12 +199,17 @@ pub(crate) fn tell(error: &KafkaError, reason: &str) {
 }
 
 /// Whether Kafka says no to who asks, or to what is asked.
-pub(crate) fn is_refusal(error: &KafkaError, reason: &str) -> bool {
+#[must_use]
+pub fn is_refusal(error: &KafkaError, reason: &str) -> bool {
     // Of an alert by which the other side ends TLS, librdkafka knows no more than that the connection is gone.
     let is_alert = reason.contains("SSL alert");
+    let code = match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        error => error.rdkafka_error_code(),
+    };
     is_alert
         || matches!(
-            error.rdkafka_error_code(),
+            code,
             Some(
                 RDKafkaErrorCode::Authentication
                     | RDKafkaErrorCode::SSL

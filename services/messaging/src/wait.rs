@@ -31,7 +31,7 @@ pub async fn until_ok<T, E: Display, F: Future<Output = Result<T, E>>>(
 
 /// The same, for a server that may also refuse what it is asked, as `refuses` tells of an error: then somebody has to
 /// mend something, and the log says so.
-pub(crate) async fn until_mended<T, E: Display, F: Future<Output = Result<T, E>>>(
+pub async fn until_mended<T, E: Display, F: Future<Output = Result<T, E>>>(
     server: &str,
     place: &str,
     mut attempt: impl FnMut() -> F,
@@ -57,7 +57,7 @@ pub(crate) async fn until_mended<T, E: Display, F: Future<Output = Result<T, E>>
             Err(error) => {
                 absence.get_or_insert_with(|| Absence::begin(server, place));
                 let is_refusal = refuses(&error);
-                if is_news(if is_refusal { REFUSAL } else { server }) {
+                if is_news(&if is_refusal { refusal_of(server) } else { server.into() }) {
                     said = true;
                     if is_refusal {
                         error!(server, place, %error, "{REFUSAL}");
@@ -70,6 +70,11 @@ pub(crate) async fn until_mended<T, E: Display, F: Future<Output = Result<T, E>>
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(LONGEST_DELAY);
     }
+}
+
+/// Names the refusals of a server for [`is_news`]: they are news though it was away before.
+pub(crate) fn refusal_of(server: &str) -> String {
+    format!("{server} refuses")
 }
 
 /// What this process waits for now: the servers and their places.

@@ -4,18 +4,19 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Parser;
 use contracts::topic::{DEAD_LETTERS, MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES, topics};
-use messaging::client::{KafkaConfig, LogContext};
+use messaging::client::{KafkaConfig, LogContext, is_refusal};
 use messaging::process::{self, ProcessConfig, Settings};
 use messaging::producer::Producer;
 use messaging::settings::{CENTURY, HOUR, duration};
-use messaging::wait::until_ok;
+use messaging::wait::until_mended;
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, ConfigResource, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
 };
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -62,13 +63,15 @@ fn parse_retention(text: &str) -> Result<Retention, String> {
 /// Only whole segments are removed: by Kafka's default a partition keeps up to 1 GiB of what is over.
 const SEGMENT_BYTES: usize = 128 << 20;
 
+/// So soon every broker knows what was changed.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
 const MIN_INSYNC: &str = "min.insync.replicas";
 
 /// What a topic is to be.
 #[derive(Clone)]
 struct Wanted {
     name: String,
-    settings: [(&'static str, String); 4],
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Config {
@@ -83,7 +86,7 @@ impl Config {
             .chain([(DEAD_LETTERS, MAX_DEAD_LETTER_BYTES)])
             .map(|(name, largest)| Wanted {
                 name: self.kafka.topic(name),
-                settings: [
+                settings: vec![
                     ("max.message.bytes", largest.to_string()),
                     (MIN_INSYNC, self.min_insync().to_string()),
                     ("retention.ms", self.topic_retention.0.clone()),
@@ -119,13 +122,20 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     // The client for admins does not tell that Kafka refuses it; any other does, in the log.
     let _teller = Producer::new(&config.kafka)?;
     let wanted = config.wanted();
-    let create = until_ok("Kafka", &config.kafka.kafka_bootstrap_servers, || async {
-        let earlier = create(&admin, &config, &wanted).await?;
+    let bring_about = || async {
+        let shapes = shapes(&admin)?;
+        let (earlier, new): (Vec<_>, Vec<_>) = wanted.iter().partition(|topic| shapes.contains_key(&topic.name));
+        if !new.is_empty() {
+            create(&admin, &config, &new).await?;
+        }
         if !earlier.is_empty() {
-            grow(&admin, &config, &earlier).await?;
-            update(&admin, &heed_copies(&admin, &config, earlier)?).await?;
+            grow(&admin, &config, &earlier, &shapes).await?;
+            update(&admin, &heed_copies(&config, &earlier, &shapes)).await?;
         }
         anyhow::Ok(())
+    };
+    let create = until_mended("Kafka", &config.kafka.kafka_bootstrap_servers, bring_about, |error| {
+        error.downcast_ref().is_some_and(|error| is_refusal(error, ""))
     });
     tokio::select! {
         () = create => Ok(()),
@@ -141,12 +151,31 @@ fn options() -> AdminOptions {
         .operation_timeout(patience)
 }
 
-/// Creates what is missing, and gives what was there before.
-async fn create<'a>(
-    admin: &AdminClient<LogContext>,
-    config: &Config,
-    wanted: &'a [Wanted],
-) -> anyhow::Result<Vec<&'a Wanted>> {
+/// A topic as it is.
+#[derive(Clone, Copy)]
+struct Shape {
+    partitions: usize,
+    /// How many each partition has at least.
+    copies: i32,
+}
+
+/// The topics that are there.
+fn shapes(admin: &AdminClient<LogContext>) -> anyhow::Result<HashMap<String, Shape>> {
+    let metadata = admin.inner().fetch_metadata(None, Duration::from_secs(5))?;
+    let shapes = metadata.topics().iter().filter_map(|topic| {
+        let partitions = topic.partitions();
+        let copies = partitions.iter().map(|partition| partition.replicas().len()).min()?;
+        let shape = Shape {
+            partitions: partitions.len(),
+            copies: i32::try_from(copies).ok()?,
+        };
+        Some((topic.name().to_owned(), shape))
+    });
+    Ok(shapes.collect())
+}
+
+/// Creates what is missing.
+async fn create(admin: &AdminClient<LogContext>, config: &Config, wanted: &[&Wanted]) -> anyhow::Result<()> {
     let new: Vec<_> = wanted
         .iter()
         .map(|topic| {
@@ -155,122 +184,134 @@ async fn create<'a>(
             topic.settings.iter().fold(new, |new, (key, value)| new.set(key, value))
         })
         .collect();
-    let mut earlier = Vec::new();
-    for (topic, result) in wanted.iter().zip(admin.create_topics(&new, &options()).await?) {
+    for result in admin.create_topics(&new, &options()).await? {
         match result {
             Ok(topic) => info!(topic, partitions = config.topic_partitions, "created"),
-            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => earlier.push(topic),
-            Err((topic, error)) => bail!("topic {topic}: {error}"),
+            // Somebody else was faster: the next start brings it to today's settings.
+            Err((topic, RDKafkaErrorCode::TopicAlreadyExists)) => info!(topic, "already there"),
+            Err((topic, error)) => {
+                let what = format!("creating topic {topic}: {error}");
+                return Err(KafkaError::AdminOp(error)).context(what);
+            }
         }
     }
-    Ok(earlier)
+    Ok(())
 }
 
 /// Adds the partitions that topics lack.
-async fn grow(admin: &AdminClient<LogContext>, config: &Config, topics: &[&Wanted]) -> anyhow::Result<()> {
+async fn grow(
+    admin: &AdminClient<LogContext>,
+    config: &Config,
+    topics: &[&Wanted],
+    shapes: &HashMap<String, Shape>,
+) -> anyhow::Result<()> {
     let partitions = usize::try_from(config.topic_partitions)?;
-    let wanted: Vec<_> = topics
+    let small = topics
         .iter()
-        .map(|topic| NewPartitions::new(&topic.name, partitions))
-        .collect();
+        .filter(|topic| shapes[&topic.name].partitions < partitions);
+    let wanted: Vec<_> = small.map(|topic| NewPartitions::new(&topic.name, partitions)).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
     for result in admin.create_partitions(&wanted, &options()).await? {
         match result {
             Ok(topic) => info!(topic, partitions, "already there, and has more partitions now"),
-            // It has as many already.
-            Err((_, RDKafkaErrorCode::InvalidPartitions)) => {}
             Err((topic, error)) => warn!(topic, partitions, %error, "already there, and cannot have more partitions"),
         }
     }
     Ok(())
 }
 
-/// Tells which topics have another number of copies than they would get today, and asks no more of those than they have:
-/// else nothing could be written to them.
-fn heed_copies(admin: &AdminClient<LogContext>, config: &Config, topics: Vec<&Wanted>) -> anyhow::Result<Vec<Wanted>> {
-    let metadata = admin.inner().fetch_metadata(None, Duration::from_secs(5))?;
-    let copies: HashMap<_, _> = metadata
-        .topics()
-        .iter()
-        .filter_map(|topic| {
-            let copies = topic.partitions().iter().map(|partition| partition.replicas().len());
-            Some((topic.name(), i32::try_from(copies.min()?).ok()?))
-        })
-        .collect();
-    let mut heeding = topics.into_iter().cloned().collect::<Vec<_>>();
+/// Tells which topics have another number of copies than they would get today. How many of these must have a record is
+/// left as it is, unless somebody says otherwise, and never more than there are: else nothing could be written.
+fn heed_copies(config: &Config, topics: &[&Wanted], shapes: &HashMap<String, Shape>) -> Vec<Wanted> {
+    let mut heeding: Vec<Wanted> = topics.iter().map(|&topic| topic.clone()).collect();
     for topic in &mut heeding {
-        let Some(&copies) = copies.get(&*topic.name) else {
-            continue;
-        };
-        if copies != config.topic_replication {
-            let (topic, wanted) = (&*topic.name, config.topic_replication);
+        let (copies, wanted) = (shapes[&topic.name].copies, config.topic_replication);
+        if copies != wanted {
+            let topic = &*topic.name;
             warn!(
                 topic,
                 copies, wanted, "already there; Kafka's own tools alone change how many copies it has"
             );
         }
-        for (key, value) in &mut topic.settings {
-            if *key == MIN_INSYNC {
-                *value = config.min_insync().min(copies).to_string();
+        let min_insync = config.topic_min_insync.map(|needed| needed.min(copies).to_string());
+        topic.settings.retain_mut(|(key, value)| {
+            if *key != MIN_INSYNC {
+                return true;
             }
-        }
+            min_insync.clone().map(|needed| *value = needed).is_some()
+        });
     }
-    Ok(heeding)
+    heeding
 }
 
 /// Brings topics to today's settings; what else somebody set for them stays. Where that is not allowed, the difference
 /// is told.
 async fn update(admin: &AdminClient<LogContext>, topics: &[Wanted]) -> anyhow::Result<()> {
-    let specifiers: Vec<_> = topics
-        .iter()
-        .map(|topic| ResourceSpecifier::Topic(&topic.name))
-        .collect();
-    for (topic, described) in topics
-        .iter()
-        .zip(admin.describe_configs(&specifiers, &options()).await?)
-    {
-        let described = match described {
-            Ok(described) => described,
-            Err(error) => {
-                warn!(topic = &*topic.name, %error, "already there; its settings cannot be read");
-                continue;
+    let mut differ = Vec::new();
+    for (topic, described) in topics.iter().zip(describe(admin, topics).await?) {
+        match described {
+            Ok(described) if change(topic, &described).is_empty() => info!(topic = &*topic.name, "already there"),
+            Ok(described) => {
+                admin.alter_configs(&[alter(topic, &described)], &options()).await?;
+                differ.push((topic.clone(), change(topic, &described)));
             }
-        };
-        let today: HashMap<_, _> = described.entries.iter().map(|entry| (&*entry.name, entry)).collect();
-        let value = |key: &str| {
-            today
-                .get(key)
-                .and_then(|entry| entry.value.as_deref())
-                .unwrap_or_default()
-        };
-        let differ: Vec<_> = topic
-            .settings
-            .iter()
-            .filter(|(key, wanted)| value(key) != wanted)
-            .collect();
-        if differ.is_empty() {
-            info!(topic = &*topic.name, "already there");
-            continue;
+            Err(error) => warn!(topic = &*topic.name, %error, "already there; its settings cannot be read"),
         }
-        let change = differ
-            .iter()
-            .map(|(key, wanted)| format!("{key} from {} to {wanted}", value(key)))
-            .collect::<Vec<_>>()
-            .join(", ");
-        // Kafka takes the whole of what is set for a topic, not a part.
-        let kept = described
-            .entries
-            .iter()
-            .filter(|entry| entry.source == ConfigSource::DynamicTopic);
-        let kept = kept.filter_map(|entry| Some((&*entry.name, entry.value.as_deref()?)));
-        let all = kept.chain(topic.settings.iter().map(|(key, wanted)| (*key, &**wanted)));
-        let altered = AlterConfig::new(ResourceSpecifier::Topic(&topic.name));
-        let altered = all.fold(altered, |altered, (key, value)| altered.set(key, value));
-        match admin.alter_configs(&[altered], &options()).await?.pop() {
-            Some(Err((_, error))) => {
-                warn!(topic = &*topic.name, change, %error, "already there, and not as it is to be")
-            }
-            _ => info!(topic = &*topic.name, change, "already there, and changed"),
+    }
+    if differ.is_empty() {
+        return Ok(());
+    }
+    // The client does not tell whether that was allowed, and a broker may hear of it a moment later.
+    tokio::time::sleep(SETTLED_AFTER).await;
+    let (topics, changes): (Vec<_>, Vec<_>) = differ.into_iter().unzip();
+    for ((topic, change_made), described) in topics.iter().zip(changes).zip(describe(admin, &topics).await?) {
+        let (name, change_made) = (&*topic.name, change_made.join(", "));
+        match described.map(|described| change(topic, &described)) {
+            Ok(rest) if rest.is_empty() => info!(topic = name, change = change_made, "already there, and changed"),
+            _ => warn!(
+                topic = name,
+                change = change_made,
+                "already there, and not as it is to be: it cannot be changed"
+            ),
         }
     }
     Ok(())
+}
+
+async fn describe(
+    admin: &AdminClient<LogContext>,
+    topics: &[Wanted],
+) -> anyhow::Result<Vec<Result<ConfigResource, RDKafkaErrorCode>>> {
+    let topics = topics.iter().map(|topic| ResourceSpecifier::Topic(&topic.name));
+    let topics: Vec<_> = topics.collect();
+    Ok(admin.describe_configs(&topics, &options()).await?)
+}
+
+/// What has to change of a topic's settings, in words.
+fn change(topic: &Wanted, described: &ConfigResource) -> Vec<String> {
+    let today = described.entry_map();
+    let value = |key: &str| {
+        today
+            .get(key)
+            .and_then(|entry| entry.value.as_deref())
+            .unwrap_or_default()
+    };
+    let differ = topic.settings.iter().filter(|(key, wanted)| value(key) != wanted);
+    differ
+        .map(|(key, wanted)| format!("{key} from {} to {wanted}", value(key)))
+        .collect()
+}
+
+/// The whole of a topic's settings as they are to be: Kafka takes no part of them.
+fn alter<'a>(topic: &'a Wanted, described: &'a ConfigResource) -> AlterConfig<'a> {
+    let kept = described
+        .entries
+        .iter()
+        .filter(|entry| entry.source == ConfigSource::DynamicTopic);
+    let kept = kept.filter_map(|entry| Some((&*entry.name, entry.value.as_deref()?)));
+    let all = kept.chain(topic.settings.iter().map(|(key, wanted)| (*key, &**wanted)));
+    let altered = AlterConfig::new(ResourceSpecifier::Topic(&topic.name));
+    all.fold(altered, |altered, (key, value)| altered.set(key, value))
 }
