@@ -129,10 +129,17 @@ def bring_up(stack: Startable, steps: Steps) -> None:
 def submit_again(stack: Startable, steps: Steps) -> None:
     """Has the job submitted as it is to be now, and returns when it runs; raises StackError as `bring_up` does."""
     stack.stop_part(SUBMIT)
-    stack.start_part(SUBMIT)
+    start_service(stack, steps, SUBMIT)
+
+
+def start_service(stack: Startable, steps: Steps, service: str) -> None:
+    """Starts every copy of a service that is stopped, and returns when all are ready; raises as `bring_up` does."""
+    names = {part.name for part in stack.parts() if part.service == service}
+    for name in names:
+        stack.start_part(name)
     watch = Watch(stack, steps)
-    while SUBMIT not in watch.ready:
-        watch.look(part for part in stack.parts() if part.service == SUBMIT)
+    while not names <= watch.ready:
+        watch.look(part for part in stack.parts() if part.service == service)
         time.sleep(0.2)
 
 

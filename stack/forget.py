@@ -1,7 +1,8 @@
 """The command that takes a person's texts out of everything that can be changed, and says what cannot."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from flink_job.database import Database
 from stack.backlog import READERS, retention_s
+from stack.bring_up import start_service
 from stack.dead_letters import TOPIC as DEAD_LETTERS
 from stack.kafka import Kafka
 from stack.options import options
@@ -25,6 +27,9 @@ NO_TEXTS: dict[str, Any] = {
     "other_answers": [],
 }
 """What an outcome has in the place of its texts."""
+
+NOT_REACHED = """Not reached by this: what is under way, backups, the dataset's file, recorded cassettes, logs, and the
+words that scorers know from references. Answers that were kept by earlier versions go with LLM_ANSWERS_RETENTION."""
 
 CACHE = "cache-service"
 
@@ -46,24 +51,41 @@ class Texts(Database):
     """Every collection that has texts of questions and answers."""
 
     def forget(self, question_id: str | None, message_id: str | None) -> Forgotten:
-        """Takes the texts of a question, or of one request, out; the outcomes stay, as the metrics are their sum."""
-        results = self._database["results"]
+        """Takes the texts of a question, or of one request, out; the outcomes stay, as the metrics are their sum.
+
+        Nothing may copy them meanwhile, as cache-service does.
+        """
+        results, dataset = self._database["results"], self._database["questions"]
+        if question_id:
+            self._note(question_id)
+        questions = dataset.delete_many({"_id": question_id}).deleted_count if question_id else 0
         chosen = {"question_id": question_id} if question_id else {"_id": message_id}
-        found = {outcome["_id"]: outcome["stored_at"] for outcome in results.find(chosen, {"stored_at": 1})}
-        now, requests = datetime.now(UTC), {"message_id": {"$in": list(found)}}
-        # First what others could copy from; cache-service reads these as it starts.
-        for request in found:
-            self._database["forgotten"].replace_one({"_id": request}, {"at": now}, upsert=True)
-        questions = self._database["questions"].delete_many({"_id": question_id}) if question_id else None
-        results.update_many(chosen, {"$set": NO_TEXTS | {"forgotten_at": now}, "$unset": {"thinking": ""}})
-        results.update_many({**chosen, "error": {"$ne": None}}, {"$set": {"error.detail": "forgotten"}})
+        forgotten: dict[str, datetime] = {}
+        # What was under way may be stored at any time.
+        while found := list(results.find({**chosen, "forgotten_at": None}, {"stored_at": 1})):
+            for outcome in found:
+                self._forget(outcome["_id"])
+                forgotten[outcome["_id"]] = outcome["stored_at"]
+        requests = {"message_id": {"$in": [*forgotten, *([message_id] if message_id else [])]}}
         return Forgotten(
-            outcomes=len(found),
+            outcomes=len(forgotten),
             kept_answers=self._database["answers"].delete_many(requests).deleted_count,
             labels=self._database["labels"].delete_many(requests).deleted_count,
-            questions=questions.deleted_count if questions else 0,
-            newest=max(found.values(), default=None),
+            questions=questions,
+            newest=max(forgotten.values(), default=None),
         )
+
+    def _forget(self, message_id: str) -> None:
+        results, chosen = self._database["results"], {"_id": message_id}
+        self._note(message_id)
+        results.update_one({**chosen, "error": {"$ne": None}}, {"$set": {"error.detail": "forgotten"}})
+        changes = {"$set": NO_TEXTS | {"forgotten_at": datetime.now(UTC)}, "$unset": {"thinking": ""}}
+        results.update_one(chosen, changes)
+
+    def _note(self, name: str) -> None:
+        """For those who would bring it back: cache-service from the topics, the import from its file."""
+        noted = {"at": datetime.now(UTC)}
+        self._database["forgotten"].replace_one({"_id": name}, noted, upsert=True)
 
 
 def forget(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
@@ -73,32 +95,36 @@ def forget(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) 
         raise SettingError("Forget what? QUESTION=question_id or MESSAGE=message_id, one of the two")
     need_running(runtime)
     endpoints = settings.endpoints()
-    with Texts(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"]) as texts:
+    # Asked first: what cannot be answered must not end this half-way.
+    kept = retention_s(Kafka.of(settings), [*READERS, DEAD_LETTERS])
+    with Texts(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"]) as texts, _without_caches(runtime):
         done = texts.forget(given.get("QUESTION"), given.get("MESSAGE"))
-    if not (done.outcomes or done.questions):
+    if not (done.outcomes or done.questions or done.kept_answers):
         [(name, value)] = given.items()
         raise StackError(f"Nothing is stored of {name}={value}. What is under way can be forgotten once it is decided.")
-    _restart_caches(runtime)
     console.print(f"outcomes without texts now   {done.outcomes:,}")
     console.print(f"kept answers deleted         {done.kept_answers:,}")
     console.print(f"labels deleted               {done.labels:,}")
     console.print(f"questions of the dataset     {done.questions:,}")
-    console.print("Not reached by this: backups, the file that the dataset came from, and what is under way.")
-    console.print(_topics(Kafka.of(settings), [*READERS, DEAD_LETTERS], done.newest))
+    console.print(NOT_REACHED)
+    console.print(_until_when([*kept.values()], done.newest))
 
 
-def _restart_caches(runtime: Runtime) -> None:
-    """Has cache-service forget what it holds in memory."""
+@contextmanager
+def _without_caches(runtime: Runtime) -> Iterator[None]:
+    """While cache-service is stopped, no answer is copied; started again, it has forgotten what it had in memory."""
     for part in runtime.parts():
         if part.service == CACHE:
             runtime.stop_part(part.name)
-    with Steps() as steps:
-        runtime.start(steps)
+    try:
+        yield
+    finally:
+        with Steps() as steps:
+            start_service(runtime, steps, CACHE)
 
 
-def _topics(kafka: Kafka, topics: Sequence[str], newest: datetime | None) -> str:
+def _until_when(kept: Sequence[float | None], newest: datetime | None) -> str:
     """Until when Kafka may hold the texts."""
-    kept = retention_s(kafka, topics).values()
     if newest is None:
         return "No topic holds it: it was never asked."
     longest = [seconds for seconds in kept if seconds is not None]

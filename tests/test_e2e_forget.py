@@ -1,61 +1,75 @@
 """A person's texts are taken out of everything that can be changed."""
 
+import json
+from pathlib import Path
+
 from bson import json_util
 
 from stack.api import Stack
-from stack.forget import NO_TEXTS
 from tests.support import Document, Probe, command, eventually, question
 
 NAME = "Xochiquetzalli"
 
 
-def collections_with_the_name(probe: Probe) -> list[str]:
+def collections_with_the_name(probe: Probe) -> set[str]:
     database = probe.database
-    return [
+    return {
         name
         for name in database.list_collection_names()
         if any(NAME in json_util.dumps(document) for document in database[name].find())
+    }
+
+
+def import_dataset(stack: Stack, file: Path) -> None:
+    importing = stack.runtime.popen("questions-import", environment={"QUESTIONS_FILE": str(file)}, quiet=True)
+    assert importing.wait(60) == 0
+
+
+def ask(probe: Probe, *stored: Document, prefix: str) -> dict[str, Document]:
+    """The outcomes of questions of the dataset, by message_ids that begin with `prefix`."""
+    texts = ("title", "content", "best_answer")
+    asked = [
+        question(**{name: one[name] for name in texts}, question_id=one["_id"], message_id=f"{prefix}-{one['_id']}")
+        for one in stored
     ]
+    return probe.outcomes(probe.ask(*asked))
 
 
-def accepted_at_once(probe: Probe) -> Document:
-    """A question with the name in it whose first answer was accepted; the others have lost theirs."""
-    text = f"{NAME} ate beans with much salt."
-    asked = [question(f"What did {NAME} eat on day {day}?", best_answer=text) for day in range(10)]
-    outcomes = probe.outcomes(probe.ask(*asked))
-    good = next(one for one in asked if outcomes[one["message_id"]]["attempts"] == 1)
-    for one in asked:
-        if one is not good:
-            probe.database["results"].update_one({"_id": one["message_id"]}, {"$set": NO_TEXTS})
-    return good
+def test_a_question_that_is_forgotten_is_in_no_outcome_label_dataset_or_cache(
+    stack: Stack, probe: Probe, tmp_path: Path
+) -> None:
+    file, text = tmp_path / "dataset.jsonl", f"{NAME} ate beans with much salt."
+    lines = [{"title": f"What did {NAME} eat on day {day}?", "best_answer": text} for day in range(10)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    import_dataset(stack, file)
+    dataset = list(probe.database["questions"].find({"best_answer": text}))
+    assert len(dataset) == len(lines)
+    first = ask(probe, *dataset, prefix="first")
+    chosen = next(one for one in dataset if first[f"first-{one['_id']}"]["attempts"] == 1)
+    [repeat] = ask(probe, chosen, prefix="repeat").values()
+    assert repeat["source"] == "cache"
+    probe.database["labels"].insert_one({"_id": "label", "message_id": f"first-{chosen['_id']}", "question": NAME})
 
-
-def test_a_question_that_is_forgotten_is_in_no_collection_and_no_cache(stack: Stack, probe: Probe) -> None:
-    other = question("What did nobody eat?", best_answer="Nobody ate stones of any kind.")
-    before = probe.outcomes(probe.ask(other))
-    asked = accepted_at_once(probe)
-    dataset = {name: asked[name] for name in ("title", "content", "best_answer")}
-    probe.database["questions"].insert_one({"_id": asked["question_id"], **dataset})
-    [repeated] = probe.outcomes(probe.ask(question(**asked | {"message_id": "repeated"}))).values()
-    assert repeated["source"] == "cache"
-    [label] = [{"_id": "label", "message_id": asked["message_id"], "question": NAME}]
-    probe.database["labels"].insert_one(label)
-    assert collections_with_the_name(probe)
-
-    said = command(stack, "forget", f"QUESTION={asked['question_id']}").stdout
+    said = command(stack, "forget", f"QUESTION={chosen['_id']}").stdout
     assert "outcomes without texts now   2" in said
     assert "labels deleted               1" in said
+    assert "questions of the dataset     1" in said
     assert "The topics hold it until" in said
-    assert collections_with_the_name(probe) == []
-    assert "were forgotten" in command(stack, "explain", f"QUESTION={asked['message_id']}", fails=True).stderr
-    after = {outcome["_id"]: outcome for outcome in probe.results()}
-    assert after[other["message_id"]] == before[other["message_id"]]
-    eventually(probe.metrics_equal_the_results, "metrics that equal the results")
-    [again] = probe.outcomes(probe.ask(question(**asked | {"message_id": "asked-anew"}))).values()
-    assert again["source"] == "llm"
+    explained = command(stack, "explain", f"QUESTION=first-{chosen['_id']}", fails=True)
+    assert "were forgotten" in explained.stderr
+    others = {message_id for message_id in first if not message_id.endswith(chosen["_id"])}
+    assert {outcome["_id"] for outcome in probe.results() if NAME in json_util.dumps(outcome)} == others
 
-    command(stack, "forget", "MESSAGE=asked-anew")
-    assert collections_with_the_name(probe) == []
+    for one in dataset:
+        if one is not chosen:
+            command(stack, "forget", f"QUESTION={one['_id']}")
+    import_dataset(stack, file)
+    assert collections_with_the_name(probe) == set()
+    eventually(probe.metrics_equal_the_results, "metrics that equal the results")
+    [again] = ask(probe, chosen, prefix="again").values()
+    assert again["source"] == "llm"
+    command(stack, "forget", f"MESSAGE=again-{chosen['_id']}")
+    assert collections_with_the_name(probe) == set()
 
 
 def test_what_nothing_is_stored_of_is_told(stack: Stack) -> None:

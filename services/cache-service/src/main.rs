@@ -42,7 +42,7 @@ use crate::models::Models;
 use crate::questions::Questions;
 use crate::regenerations::Regenerations;
 use crate::scorers::Scorers;
-use crate::stored::{Stored, forgotten};
+use crate::stored::Stored;
 
 const SERVICE: &str = "cache-service";
 const REGENERATIONS: &str = "cache-service-regenerations";
@@ -69,7 +69,7 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     let scorers = Arc::new(Scorers::default());
     let models = Arc::new(Models::new(config.cache_across_models));
     // Before the first question: no older score is compared, no other model's answer reused.
-    let today = async { tokio::join!(scorers.refresh(&mongo), models.refresh(&mongo), forgotten(&mongo)) };
+    let today = async { tokio::join!(scorers.refresh(&mongo), models.refresh(&mongo), mongo.forgotten()) };
     let Some((.., forgotten)) = shutdown.run_until_cancelled(today).await else {
         return Ok(());
     };
@@ -102,7 +102,7 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
             &readiness,
             cache_size,
             |outcome: Outcome| {
-                if !forgotten.contains(&outcome.identity().message_id) {
+                if !forgotten.contains(outcome.identity().message_id.as_str()) {
                     verdicts::observe(outcome, &answers, &in_flight);
                 }
             },

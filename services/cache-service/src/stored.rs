@@ -1,6 +1,6 @@
 //! What MongoDB knows: the model's answers by question, and which requests are decided.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,16 +85,6 @@ impl Stored {
             decided: Batcher::new(move |ids| find_decided(decided.clone(), ids)),
         }
     }
-}
-
-/// The requests whose texts a person had forgotten: topics still hold them, and memory must not learn them again.
-pub async fn forgotten(mongo: &Mongo) -> HashSet<Id> {
-    let requests: Collection<StoredId> = mongo.database.collection("forgotten");
-    let find = || async {
-        let found = requests.find(doc! {}).projection(doc! { "_id": 1 }).await?;
-        found.map_ok(|request| request._id).try_collect().await
-    };
-    mongo.until_ok(find).await
 }
 
 /// Where answers are looked for, and what says which may be reused.

@@ -1,11 +1,14 @@
 //! MongoDB settings, and a connection that waits for its server.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::Args;
+use futures::TryStreamExt as _;
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
-use mongodb::{Client, Database, bson::doc};
+use mongodb::{Client, Collection, Database, bson::doc};
+use serde::Deserialize;
 
 use crate::secret::Secret;
 use crate::wait::until_mended;
@@ -105,6 +108,24 @@ impl Mongo {
             error.downcast_ref().is_some_and(is_refusal)
         })
         .await
+    }
+}
+
+impl Mongo {
+    /// The requests and questions whose texts a person had forgotten: files and topics still have them, and nothing may
+    /// take them in again.
+    pub async fn forgotten(&self) -> HashSet<String> {
+        #[derive(Deserialize)]
+        struct Forgotten {
+            #[serde(rename = "_id")]
+            id: String,
+        }
+        let forgotten: Collection<Forgotten> = self.database.collection("forgotten");
+        let find = || async {
+            let found = forgotten.find(doc! {}).projection(doc! { "_id": 1 }).await?;
+            found.map_ok(|one| one.id).try_collect().await
+        };
+        self.until_ok(find).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! A dataset file into MongoDB's `questions`; what is there already stays as it is.
 
+use std::collections::HashSet;
 use std::io::IsTerminal as _;
 use std::mem;
 use std::path::Path;
@@ -42,10 +43,13 @@ async fn import_all(file: &Path, mongo: &MongoConfig) -> anyhow::Result<()> {
     let bytes = file.metadata()?.len();
     let progress = Progress::new(bytes);
     let mongo = mongo.connect(crate::SERVICE).await?;
+    let forgotten = mongo.forgotten().await;
     let mut into = Importer {
         mongo,
+        forgotten,
         batch: Vec::with_capacity(BATCH),
         already_there: 0,
+        passed_over: 0,
         progress,
     };
     let mut tally = Tally::default();
@@ -61,10 +65,15 @@ async fn import_all(file: &Path, mongo: &MongoConfig) -> anyhow::Result<()> {
     into.insert(bytes, &tally).await;
     into.progress.bar.finish_and_clear();
     tally.report(file)?;
-    let already_there = into.already_there;
-    info!(
-        imported = tally.good - already_there,
+    let Importer {
         already_there,
+        passed_over,
+        ..
+    } = into;
+    info!(
+        imported = tally.good - already_there - passed_over,
+        already_there,
+        forgotten = passed_over,
         bad = tally.bad,
         "questions imported"
     );
@@ -73,15 +82,20 @@ async fn import_all(file: &Path, mongo: &MongoConfig) -> anyhow::Result<()> {
 
 struct Importer {
     mongo: Mongo,
+    forgotten: HashSet<String>,
     batch: Vec<Question>,
     already_there: u64,
+    passed_over: u64,
     progress: Progress,
 }
 
 impl Importer {
     /// Inserts the batch, which is everything read up to `byte`.
     async fn insert(&mut self, byte: u64, tally: &Tally) {
-        let batch = mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        let mut batch = mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        let read = batch.len();
+        batch.retain(|question| !self.forgotten.contains(&question.question_id));
+        self.passed_over += (read - batch.len()) as u64;
         if !batch.is_empty() {
             let questions: Collection<Question> = self.mongo.database.collection("questions");
             let options = InsertManyOptions::builder().ordered(false).build();
