@@ -9,10 +9,10 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic runs import \
 	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask dead-letters backup restore forget \
-	test test-unit test-e2e test-compose test-litellm lint contracts lock fit bench bench-against bench-compare
+	test test-unit test-e2e test-long test-compose test-litellm lint contracts lock fit bench bench-against bench-compare
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
-test test-unit bench bench-against: export RUNTIME = native
+test test-unit test-long bench bench-against: export RUNTIME = native
 test-e2e: export RUNTIME := $(or $(RUNTIME),native)
 
 help: ## Show this list
@@ -111,7 +111,7 @@ bench-compare: commands ## Put two runs side by side: A=benchmarks/results/….j
 down-and-delete-data: commands ## Stop everything and delete its data and logs
 	@$(STACK) clean
 
-test: setup ## Run every test there is
+test: setup ## Run the tests, but for those that have a command of their own
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-e2e
 
@@ -120,7 +120,10 @@ test-unit: development setup ## Run the tests that need no servers
 	$(VENV)/pytest calibration flink_job tests -m 'not e2e'
 
 test-e2e: development setup ## Run the tests against a stack of their own; RUNTIME=compose: in containers
-	$(VENV)/pytest tests -m e2e
+	$(VENV)/pytest tests -m 'e2e and not long'
+
+test-long: development setup ## Run the tests that take minutes each: brokers that are killed one after the other
+	$(VENV)/pytest tests -m long --capture=no
 
 test-compose: development ## The same in containers, where there is an engine
 	@if { docker info && docker compose version; } >/dev/null 2>&1; then $(MAKE) --no-print-directory test-e2e RUNTIME=compose; \
