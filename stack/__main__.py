@@ -17,7 +17,7 @@ from stack.model import complaints
 from stack.outcomes import Summary
 from stack.runtime import NOTHING_RUNS, Part, Runtime, choose_runtime, in_order, need_running, run_once
 from stack.runtimes import runtime_of
-from stack.settings import ROOT, Settings, StackError
+from stack.settings import ELSEWHERE, ROOT, Settings, StackError
 from stack.steps import Steps
 from stack.traffic import send
 
@@ -54,10 +54,13 @@ def down(runtime: Runtime, _: Settings, __: argparse.Namespace) -> None:
         steps.done("stopping")
 
 
-def clean(runtime: Runtime, _: Settings, __: argparse.Namespace) -> None:
+def clean(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
     """Stop the stack and delete its data and logs."""
     runtime.clean()
     console.print("Stopped; data and logs are deleted.")
+    for part, variable in ELSEWHERE.items():
+        if not settings.runs(part):
+            console.print(f"What is in the {part} of {variable} stays.")
 
 
 def status(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:

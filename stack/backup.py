@@ -77,7 +77,9 @@ def restore(runtime: Runtime, settings: Settings, arguments: argparse.Namespace)
     with _client(settings) as client:
         database = _database(client, settings)
         if full := [name for name in OF_PEOPLE_AND_MODELS if database[name].find_one()]:
-            raise StackError(f"This stack has {', '.join(full)} already; `make down-and-delete-data` empties it.")
+            own = settings.runs("mongo")
+            remedy = "`make down-and-delete-data` empties it" if own else "MONGODB_DATABASE may name an empty one"
+            raise StackError(f"This stack has {', '.join(full)} already; {remedy}.")
         for part in runtime.parts():
             if part.service in (*SERVICES, SUBMIT):
                 runtime.stop_part(part.name)

@@ -52,7 +52,7 @@ class ComposeRuntime:
         try:
             self._build(steps)
             if not was_up:
-                check_settings(self.environment(), self._print_settings)
+                check_settings(self.settings, self.environment(), self._print_settings)
             self._up(steps)
         except BaseException:
             self._keep_logs() if was_up else self.stop()

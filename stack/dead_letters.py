@@ -102,7 +102,7 @@ def dead_letters(runtime: Runtime, settings: Settings, arguments: argparse.Names
     need_running(runtime)
     endpoints = settings.endpoints()
     kafka, topic, kind = Kafka.of(settings), given.get("TOPIC"), given.get("REPLAY")
-    letters = (letter for letter in read(kafka) if topic in (None, letter.topic))
+    letters = (letter for letter in read(kafka) if not topic or letter.topic in (topic, kafka.topic(topic)))
     with (
         Replays(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"]) as replays,
         console.status("Reading dead letters …"),

@@ -202,7 +202,9 @@ class NativeRuntime:
             have_ended([supervisor], timeout_s=longest_s)
 
     def _check_programs(self) -> None:
-        check_settings(self.environment(), lambda program: [f"target/release/{program}", "--print-settings"])
+        check_settings(
+            self.settings, self.environment(), lambda program: [f"target/release/{program}", "--print-settings"]
+        )
 
     def _ask(self, method: str, *arguments: str | bool) -> Any:  # noqa: ANN401 - each method has its own answer
         socket = f"unix://{self._folder}/supervisor.sock"

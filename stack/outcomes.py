@@ -152,7 +152,8 @@ class Follower:
 def _names(letter: Message) -> set[str]:
     """What a dead letter may be known by: its message's id, or where the question was read."""
     headers = headers_of(letter)
-    is_question = headers.get("topic") == "questions_in"
+    # It may have a prefix.
+    is_question = headers.get("topic", "").endswith("questions_in")
     origin = {f"{headers.get('partition')}/{headers.get('offset')}"} if is_question else set()
     return origin | {_message_id(letter.value())} - {""}
 

@@ -40,7 +40,7 @@ ACKNOWLEDGED_WITHIN_S = 60.0
 CHUNK = 500
 # Later a request may have been lost; asked again under the same id, it still has one outcome.
 ON_ITS_WAY_FOR = timedelta(hours=1)
-TOO_LARGE = "their texts were too large to be kept beside the error."
+NO_TEXTS = "their texts were too large to be kept beside the error, or were forgotten."
 EVENT = ("message_id", "partition", "offset", "asked_at")
 
 Document = Mapping[str, Any]
@@ -74,12 +74,12 @@ class Store(Database):
 
     def outcomes(self) -> list[Document]:
         """All errors, and the outcomes of all retries; without their texts."""
-        wanted = {"$or": [{"verdict": "error"}, {"retry_of": {"$ne": None}}]}
+        wanted = {"$or": [{"verdict": "error", "forgotten_at": None}, {"retry_of": {"$ne": None}}]}
         fields = dict.fromkeys(("verdict", "retry_of", "run", "decided_at", "error.type", "error.retry_at"), 1)
         return list(self._database["results"].find(wanted, fields))
 
     def without_texts(self) -> set[str]:
-        """The ids of the errors that were too large to keep their texts."""
+        """The ids of the errors that have no texts: they were too large to be kept, or were forgotten."""
         wanted = {"verdict": "error", "$or": [{"title": None}, {"content": None}, {"best_answer": None}]}
         return {outcome["_id"] for outcome in self._database["results"].find(wanted, {"_id": 1})}
 
@@ -342,7 +342,7 @@ def _show(failures: Sequence[Failure], textless: set[str], wanted: set[str], run
         table.add_row(error, first_run, f"{number:,}", f"{due:,}", _time(later) if later else "")
     console.print(table)
     if lost := sum(failure.message_id in textless for failure in failures):
-        console.print(f"{lost:,} of them cannot be asked again: {TOO_LARGE}")
+        console.print(f"{lost:,} of them cannot be asked again: {NO_TEXTS}")
     errors = ",".join(sorted({failure.error for failure in failures}))
     console.print(f"To ask those again whose cause is mended: make reask ERRORS={errors}", soft_wrap=True)
 
@@ -352,7 +352,7 @@ def _announce(lost: int, followed: int, new: Sequence[Failure]) -> None:
     now = datetime.now(UTC)
     later = [failure.retry_at for failure in new if failure.retry_at and not failure.is_due(now)]
     if lost:
-        console.print(f"{lost:,} cannot be asked again: {TOO_LARGE}")
+        console.print(f"{lost:,} cannot be asked again: {NO_TEXTS}")
     if followed:
         console.print(f"{followed:,} are on their way already, and are followed.")
     if later:

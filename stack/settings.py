@@ -104,12 +104,6 @@ class Settings:
         settings = cls(run_dir, ports, dict(environ), patience_s)
         for part in SCALES:
             settings.copies(part)
-        protocol = environ.get("KAFKA_SECURITY_PROTOCOL") or "plaintext"
-        if settings.runs("kafka") and protocol != "plaintext":
-            raise SettingError(
-                f"KAFKA_SECURITY_PROTOCOL={protocol} is for a Kafka of your own, which KAFKA_BOOTSTRAP_SERVERS names; "
-                "the one that comes along is reached from this machine alone, and allowed with it is plaintext"
-            )
         return settings
 
     def copies(self, part: str) -> int:
