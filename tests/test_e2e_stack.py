@@ -14,7 +14,7 @@ from stack.api import Stack, free_ports
 from stack.native import COOKIE
 from stack.runtime import end
 from stack.settings import ROOT, StackError
-from tests.support import eventually
+from tests.support import Probe, eventually
 
 
 def _what_runs(stack: Stack) -> list[str]:
@@ -59,6 +59,23 @@ def test_a_run_that_is_stopped_early_ends_at_once_and_what_it_sent_is_on_record(
     end(generator)
     record = json.loads((run / "run.json").read_text())
     assert record["state"] == "interrupted"
+
+
+def test_data_of_a_newer_version_are_named_and_nothing_is_done_with_them(stack: Stack) -> None:
+    service = next(part for part in stack.runtime.parts() if part.name == "storage-service")
+    with Probe(stack) as probe:
+        formats = probe.database["format"]
+        [ours] = formats.find()
+        formats.update_one({}, {"$inc": {"version": 1}})
+        try:
+            stack.runtime.stop_part(service.name)
+            stack.runtime.start_part(service.name)
+            newer = f"data are of a newer version of Cotejo (format {ours['version'] + 1}"
+            eventually(lambda: newer in stack.runtime.read_log(service.name, 10), "a word on the newer version")
+            assert not stack.runtime.is_ready(service)
+        finally:
+            formats.replace_one({}, ours)
+    eventually(lambda: stack.runtime.is_ready(service), "a service that goes on")
 
 
 def test_a_start_that_is_stopped_from_outside_ends_and_leaves_nothing() -> None:

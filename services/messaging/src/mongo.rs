@@ -8,7 +8,7 @@ use futures::TryStreamExt as _;
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Database, bson::doc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 use crate::wait::until_mended;
@@ -53,13 +53,13 @@ impl MongoConfig {
         })
     }
 
-    /// Connects, waiting as long as it takes for the server to answer.
+    /// Connects, waiting as long as it takes for a server whose data can be read.
     ///
     /// # Errors
     /// A connection string that cannot be used.
     pub async fn connect(&self, service: &str) -> anyhow::Result<Mongo> {
         let mongo = self.client(service).await?;
-        mongo.until_ok(|| mongo.database.run_command(doc! { "ping": 1 })).await;
+        mongo.until_readable().await;
         Ok(mongo)
     }
 
@@ -111,7 +111,43 @@ impl Mongo {
     }
 }
 
+/// The form of what this version stores; one that reads another needs a number of its own.
+const FORMAT: i64 = 1;
+
+/// The collection, and in it the document, that says in which form everything is.
+const FORMAT_IS_IN: &str = "format";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Format {
+    #[serde(rename = "_id")]
+    id: String,
+    version: i64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("its data are of a newer version of Cotejo (format {0}, and this one reads up to {FORMAT})")]
+struct TooNew(i64);
+
 impl Mongo {
+    /// Waits until the server answers, and as long as a newer version than this has written to it.
+    pub async fn until_readable(&self) {
+        let look = || async { tokio::time::timeout(Self::OPERATION_TIMEOUT, self.check_format()).await? };
+        until_mended("MongoDB", &self.place, look, |error| {
+            error.is::<TooNew>() || error.downcast_ref().is_some_and(is_refusal)
+        })
+        .await;
+    }
+
+    async fn check_format(&self) -> anyhow::Result<()> {
+        let formats: Collection<Format> = self.database.collection(FORMAT_IS_IN);
+        let (known, ours) = (doc! { "_id": FORMAT_IS_IN }, doc! { "$max": { "version": FORMAT } });
+        formats.update_one(known.clone(), ours).upsert(true).await?;
+        match formats.find_one(known).await? {
+            Some(Format { version, .. }) if version > FORMAT => Err(TooNew(version).into()),
+            _ => Ok(()),
+        }
+    }
+
     /// The requests and questions whose texts a person had forgotten: files and topics still have them, and nothing may
     /// take them in again.
     pub async fn forgotten(&self) -> HashSet<String> {

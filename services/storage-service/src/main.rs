@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mongo = config.common.mongo.client(SERVICE).await?;
-    let (store, metrics) = (Store::new(mongo.clone()), MetricsStore::new(mongo));
+    let (store, metrics) = (Store::new(mongo.clone()), MetricsStore::new(mongo.clone()));
     if config.command == Some(Command::RebuildMetrics) {
         let metrics = tokio::select! {
             metrics = metrics.rebuild() => metrics,
@@ -58,6 +58,7 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     )
     .await?;
     let prepare = async {
+        mongo.until_readable().await;
         store.prepare().await;
         metrics.prepare().await;
     };
