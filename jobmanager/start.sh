@@ -27,13 +27,17 @@ case "$role ${2:-}" in
     "submit --help" | "submit --print-settings") PYTHONPATH=$root exec "$python" -m flink_job.watch "$2" ;;
 esac
 
+fail() { echo "start.sh: $*" >&2; exit 2; }
+
+for setting in JOBMANAGER_MEMORY TASKMANAGER_MEMORY; do
+    [[ ${!setting:-1m} =~ ^[1-9][0-9]*[mg]$ ]] || fail "$setting is '${!setting}'; allowed: a size such as 1024m or 2g"
+done
+
 connector=${FLINK_CONNECTOR_DIR:-$root/.tools/jars/flink}
 state=${FLINK_STATE_DIR:-$root/.run/flink}
 work=${FLINK_WORK_DIR:-$state/work}/$role
 bind=${FLINK_BIND_HOST:-127.0.0.1}
 host=${FLINK_HOST:-${bind/#0.0.0.0/$(hostname)}}
-
-fail() { echo "start.sh: $*" >&2; exit 2; }
 
 FLINK_HOME=$("$python" -c 'import importlib.util as u; s = u.find_spec("pyflink"); print(s.submodule_search_locations[0] if s else "")')
 [[ -n $FLINK_HOME ]] || fail "$python has no PyFlink; PYTHON names an interpreter that does"

@@ -23,7 +23,7 @@ from stack import doctor, readiness
 from stack.bring_up import bring_up
 from stack.build import is_build_noted, note_build
 from stack.checks import check_settings
-from stack.logs import last_lines
+from stack.logs import last_lines, open_to_append
 from stack.runtime import (
     ONE_SHOTS,
     PORT_OF,
@@ -143,7 +143,7 @@ class NativeRuntime:
         names = {f"ENV_{name}": value for name, value in known.items()}
         command = [*shlex.split(program["command"] % names), *arguments]
         own = dict_of_key_value_pairs(program.get("environment", "") % names)
-        with self.settings.log(part).open("ab") as log:
+        with open_to_append(self.settings.log(part)) as log:
             return begin(command, known | own, log if quiet else None)
 
     def tool(self, module: str, arguments: Sequence[str] = (), given: bytes = b"") -> bytes:

@@ -64,9 +64,10 @@ def _new_name() -> str:
 
 
 def said_since(log: Path, start: int) -> str:
-    """The last lines of a log, but for its first `start` bytes, which earlier runs wrote."""
+    """The last lines of a log, but for its first `start` bytes, which earlier runs wrote; put aside, none are left."""
+    size = log.stat().st_size
     with log.open("rb") as file:
-        file.seek(max(start, log.stat().st_size - 16384))
+        file.seek(max(start if start <= size else 0, size - 16384))
         lines = file.read().decode(errors="replace").splitlines()
     return "\n".join([line for line in lines if line.strip()][-8:])
 

@@ -256,6 +256,8 @@ def test_of_a_log_only_what_was_written_since_is_told(tmp_path: Path) -> None:
     assert said_since(log, start) == ""
     log.write_text("an earlier run\nthis run\n\nfails\n")
     assert said_since(log, start) == "this run\nfails"
+    log.write_text("a new log\n")
+    assert said_since(log, start) == "a new log"
 
 
 @pytest.mark.parametrize("command", OPTIONS)

@@ -1,15 +1,18 @@
 """The stack command, as far as it needs no servers."""
 
 import json
+import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from stack import doctor
+from stack.logs import open_to_append
 from stack.outcomes import EventLog, percentile
 from stack.runtime import choose_runtime
-from stack.settings import PORTS, SettingError, Settings
+from stack.settings import PORTS, ROOT, SettingError, Settings
 from stack.setup import JARS
 
 
@@ -55,6 +58,28 @@ def test_the_password_of_a_database_is_not_for_every_eye(tmp_path: Path) -> None
     file = tmp_path / "endpoints.env"
     assert "MONGODB_URI=mongodb://user:secret@host\n" in file.read_text()
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_the_log_of_a_command_does_not_grow_for_ever(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    for number in range(5):
+        with open_to_append(log, max_bytes=10) as file:
+            file.write(b"line %d\n" % number)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "a.log": "line 4\n",
+        "a.log.1": "line 2\nline 3\n",
+    }
+
+
+@pytest.mark.parametrize("value", ["lots", "1.5g", "0m", "1024"])
+def test_memory_that_flink_cannot_use_ends_it_at_start(value: str) -> None:
+    environment = os.environ | {"TASKMANAGER_MEMORY": value}
+    start = [str(ROOT / "jobmanager/start.sh"), "taskmanager"]
+    ran = subprocess.run(start, env=environment, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        f"start.sh: TASKMANAGER_MEMORY is '{value}'; allowed: a size such as 1024m or 2g\n",
+    )
 
 
 def test_a_growing_log_is_read_row_by_row_and_no_half_row_is_taken(tmp_path: Path) -> None:
