@@ -10,8 +10,11 @@ _LOGIN_MODULES = {"PLAIN": "plain.PlainLoginModule"}
 _SCRAM = "scram.ScramLoginModule"
 
 
-def source(topic: str, config: Config) -> str:
-    """The statement that makes a topic readable, each record with its origin."""
+def source(topic: str, config: Config, *, from_start: bool = False) -> str:
+    """The statement that makes a topic readable, each record with its origin.
+
+    What no state tells how far it was read begins where its group ended; or at its start.
+    """
     columns = """
         `key` BYTES,
         `value` BYTES,
@@ -19,7 +22,7 @@ def source(topic: str, config: Config) -> str:
         `offset` BIGINT METADATA VIRTUAL,
         `timestamp` TIMESTAMP_LTZ(3) METADATA VIRTUAL"""
     options = {
-        "scan.startup.mode": "group-offsets",
+        "scan.startup.mode": "earliest-offset" if from_start else "group-offsets",
         "properties.group.id": config.group_prefix + GROUP,
         # Where there are none yet, from the beginning.
         "properties.auto.offset.reset": "earliest",

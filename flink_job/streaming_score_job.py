@@ -1,10 +1,13 @@
 """The job: answers from `llm_responses` are scored, and become verdicts, requests to ask again, or dead letters.
 
+What ended with an error is forgotten, as `llm_errors` tells.
+
 Wiring only. Kafka is reached by Flink's Table connector, which alone gives keys, origins and headers in Python. It
 hands over bytes: a text schema would stop the job at the first record that is not text.
 """
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import cloudpickle
@@ -15,21 +18,29 @@ from pyflink.table import DataTypes, StatementSet, StreamTableEnvironment
 
 import flink_job
 from flink_job.config import Config
-from flink_job.functions import DEAD_LETTER, FAILED, VERDICT, Attempts, FirstJudge
+from flink_job.functions import DEAD_LETTER, FAILED, VERDICT, Attempts, Errors, FirstJudge
 from flink_job.kafka import sink, source
 from flink_job.shipping import JudgeToBe
-
-ANSWERS = "llm_responses"
-VERDICTS = "validated_responses"
-REQUESTS = "regeneration_requests"
-DEAD_LETTERS = "dead_letters"
+from flink_job.topics import ANSWERS, DEAD_LETTERS, ERRORS, REQUESTS, VERDICTS
 
 ROCKSDB, HEAP = "rocksdb", "hashmap"
 CHECKPOINTS = {ROCKSDB: "checkpoints-rocksdb", HEAP: "checkpoints"}
 """The folder of each backend's checkpoints, which the other cannot read."""
 
 
-def start(config: Config, judge: JudgeToBe, name: str, job_id: str, restore_from: Path | None) -> JobClient:
+@dataclass(frozen=True)
+class Submission:
+    """Which job this is."""
+
+    name: str
+    """What it is called on Flink's page."""
+    job_id: str
+    """Its identity, 32 hexadecimal digits: Flink refuses a second one of the same."""
+    remade: str | None
+    """The id of the topic of answers, if offsets in earlier states are those of another."""
+
+
+def start(config: Config, judge: JudgeToBe, submission: Submission, restore_from: Path | None) -> JobClient:
     """Submits the job to the cluster at `FLINK_URL`.
 
     Parameters
@@ -38,35 +49,37 @@ def start(config: Config, judge: JudgeToBe, name: str, job_id: str, restore_from
         The settings.
     judge : JudgeToBe
         What judges the answers.
-    name : str
-        The job's name on Flink's page.
-    job_id : str
-        The job's identity, 32 hexadecimal digits: Flink refuses a second one of the same.
+    submission : Submission
+        Which job this is.
     restore_from : Path, optional
         The savepoint or checkpoint to go on from. After a checkpoint of the heap, the job keeps its state there.
     """
     # Ships this package's code with the job: workers would go on with what they imported for an earlier one.
     cloudpickle.register_pickle_by_value(flink_job)
-    options = settings(config, job_id, restore_from)
+    options = settings(config, submission.job_id, restore_from)
     # The usual way to an environment gives, outside `flink run`, always a cluster inside this process.
     environment = StreamExecutionEnvironment(get_gateway().jvm.StreamExecutionEnvironment(options._j_configuration))
     tables = StreamTableEnvironment.create(environment)
-    build(tables, config, judge).attach_as_datastream()
-    return environment.execute_async(name)
+    build(tables, config, judge, submission.remade).attach_as_datastream()
+    return environment.execute_async(submission.name)
 
 
-def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe) -> StatementSet:
+def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe, remade: str | None) -> StatementSet:
     """The way of a record through the job."""
-    tables.execute_sql(source(ANSWERS, config))
+    tables.execute_sql(source(ANSWERS, config, from_start=bool(remade)))
+    tables.execute_sql(source(ERRORS, config))
     for topic in (VERDICTS, REQUESTS, DEAD_LETTERS):
         tables.execute_sql(sink(topic, config, headers=topic == DEAD_LETTERS))
 
     origin = config.topic_prefix + ANSWERS
-    answers = tables.from_path(ANSWERS)
-    answers = answers.add_or_replace_columns(answers.timestamp.cast(DataTypes.STRING()).alias("timestamp"))
-    judged = _named(tables.to_data_stream(answers).process(FirstJudge(origin, judge), _message()), "score")
+    answers = _records(tables, ANSWERS)
+    if remade:
+        _name_source(answers, f"{ANSWERS}-{remade}")
+    judged = _named(answers.process(FirstJudge(origin, judge), _message()), "score")
+    ended = _named(_records(tables, ERRORS).process(Errors(), _failed()), "errors")
     followed = _named(
         judged.get_side_output(OutputTag(FAILED.tag_id, _failed()))
+        .union(ended)
         .key_by(lambda row: row[0], key_type=Types.STRING())
         .process(Attempts(origin, judge, config.state_ttl), _message()),
         # State does not survive a change of the mode, and must not be taken for the other's.
@@ -84,6 +97,20 @@ def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe) -> S
         # Streams of one topic are not united before: so each goes on in the thread that made it.
         statements.add_insert(topic, tables.from_data_stream(stream))
     return statements
+
+
+def _records(tables: StreamTableEnvironment, topic: str) -> DataStream:
+    records = tables.from_path(topic)
+    records = records.add_or_replace_columns(records.timestamp.cast(DataTypes.STRING()).alias("timestamp"))
+    return tables.to_data_stream(records)
+
+
+def _name_source(stream: DataStream, uid: str) -> None:
+    """Gives the source of a stream a state of its own; Flink names one by its place in the job."""
+    transformation = stream._j_data_stream.getTransformation()
+    while inputs := transformation.getInputs():
+        transformation = inputs[0]
+    transformation.setUid(uid)
 
 
 def is_of_heap(snapshot: Path, config: Config) -> bool:
@@ -112,6 +139,8 @@ def settings(config: Config, job_id: str, restore_from: Path | None) -> Configur
         "pipeline.object-reuse": "true",
         "table.local-time-zone": "UTC",
         "state.backend.type": backend,
+        # Not a slot's share of Flink's own memory, which is far too small, but what all slots have together.
+        "state.backend.rocksdb.memory.managed": "false",
         "execution.checkpointing.incremental": "true",
         "execution.checkpointing.interval": f"{config.checkpoint_interval} ms",
         "execution.checkpointing.dir": f"{state}/{CHECKPOINTS[backend]}",

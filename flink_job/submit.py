@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from confluent_kafka.admin import AdminClient
 from find_libpython import find_libpython
 from httpx import HTTPError
 from py4j.protocol import Py4JJavaError
@@ -27,10 +26,10 @@ from flink_job.config import Config, InvalidSettingError
 from flink_job.database import Database
 from flink_job.fit_scorer import Artefact, fit, shipped_model, weights_hash
 from flink_job.flink_rest import JOB_NAME, Flink, FlinkError, Job, JobFailedError
-from flink_job.kafka import librdkafka_properties
 from flink_job.logs import start_log
 from flink_job.shipping import Build, JudgeToBe
-from flink_job.streaming_score_job import ANSWERS, CHECKPOINTS, DEAD_LETTERS, REQUESTS, VERDICTS, is_of_heap, start
+from flink_job.streaming_score_job import CHECKPOINTS, Submission, is_of_heap, start
+from flink_job.topics import Topics
 
 RECOVERY_S = 60
 # These say how to submit, not what.
@@ -76,14 +75,16 @@ def submit(config: Config) -> None:
         Flink would not run it.
     """
     artefact, judge = prepare(config)
-    wait_for("Kafka's topics", config.kafka_bootstrap_servers, lambda: topics_exist(config))
+    topics = Topics(config)
+    wait_for("Kafka's topics", config.kafka_bootstrap_servers, topics.are_there)
+    [remade] = wait_for("Kafka's topics", config.kafka_bootstrap_servers, lambda: [topics.remade()])
     flink = Flink(config.flink_url)
     wait_for("Flink with a TaskManager", config.flink_url, lambda: flink.taskmanagers() > 0)
 
     if config.flink_execution_mode == "thread" and not find_libpython():
         log.warning("this Python has no shared library (libpython): it runs beside the TaskManager, and slower")
         config = replace(config, flink_execution_mode="process")
-    name = f"{JOB_NAME} {version(config, artefact, judge.build)}"
+    name = f"{JOB_NAME} {version(config, artefact, judge.build, remade)}"
     running = flink.running()
     same = next((job for job in running if job.name == name), None)
     for job in running:
@@ -94,7 +95,7 @@ def submit(config: Config) -> None:
         flink.wait_until_running(same.id)
         log.info("%s already runs", name)
     else:
-        run(flink, config, judge, name)
+        run(flink, config, judge, Submission(name, identity(config.flink_state_dir), remade))
 
 
 def prepare(config: Config) -> tuple[Artefact, JudgeToBe]:
@@ -166,7 +167,7 @@ def save(flink: Flink, config: Config, job_id: str) -> Path:
     return Path(unquote(urlsplit(saved).path))
 
 
-def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
+def run(flink: Flink, config: Config, judge: JudgeToBe, submission: Submission) -> None:
     """Starts the job from the newest snapshot that it can go on from; afresh only if there is none.
 
     Raises
@@ -174,12 +175,12 @@ def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
     FlinkError
         It does not start.
     """
-    job_id = identity(config.flink_state_dir)
+    name, job_id = submission.name, submission.job_id
     snapshots: Sequence[Path | None] = newest_first(config.flink_state_dir)
     for snapshot in snapshots or [None]:
         try:
             log.info("submitting %s, going on from %s", name, snapshot or "nothing")
-            start(config, judge, name, job_id, readable(flink, config, judge, job_id, snapshot))
+            start(config, judge, submission, readable(flink, config, judge, submission, snapshot))
             flink.wait_until_running(job_id)
         except JobFailedError as error:
             log.warning("%s", error)
@@ -194,14 +195,16 @@ def run(flink: Flink, config: Config, judge: JudgeToBe, name: str) -> None:
     raise FlinkError(f"{name} could not be started")
 
 
-def readable(flink: Flink, config: Config, judge: JudgeToBe, job_id: str, snapshot: Path | None) -> Path | None:
+def readable(
+    flink: Flink, config: Config, judge: JudgeToBe, submission: Submission, snapshot: Path | None
+) -> Path | None:
     """The snapshot, if RocksDB can read it; else a savepoint, which a job on the heap makes of it."""
     if not (snapshot and is_of_heap(snapshot, config)):
         return snapshot
     # Under a name that is not wanted: should this break off, the next submission saves it, and goes on from there.
-    start(config, judge, f"{JOB_NAME} on the heap", job_id, snapshot)
-    flink.wait_until_running(job_id)
-    saved = save(flink, config, job_id)
+    start(config, judge, replace(submission, name=f"{JOB_NAME} on the heap"), snapshot)
+    flink.wait_until_running(submission.job_id)
+    saved = save(flink, config, submission.job_id)
     log.info("its state moves to RocksDB, by %s", saved)
     return saved
 
@@ -231,21 +234,14 @@ def newest_first(state: Path) -> list[Path]:
     return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
 
-def version(config: Config, artefact: Artefact, build: Build) -> str:
-    """Names what runs: equal for equal code, settings and scorer."""
-    digest = hashlib.sha256(f"{artefact.hash} {build.hash}".encode())
+def version(config: Config, artefact: Artefact, build: Build, remade: str | None) -> str:
+    """Names what runs: equal for equal code, settings, scorer and topic of answers."""
+    digest = hashlib.sha256(f"{artefact.hash} {build.hash} {remade}".encode())
     settings = {name: str(value) for name, value in asdict(config).items() if name not in _NOT_THE_JOBS}
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def topics_exist(config: Config) -> bool:
-    """Whether Kafka has every topic of the job."""
-    admin = AdminClient({**librdkafka_properties(config)}, logger=logging.getLogger("librdkafka"))
-    needed = {config.topic_prefix + topic for topic in (ANSWERS, VERDICTS, REQUESTS, DEAD_LETTERS)}
-    return needed <= set(admin.list_topics(timeout=5).topics)
 
 
 def wait_for(what: str, where: str, probe: Callable[[], Found]) -> Found:

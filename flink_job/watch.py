@@ -11,14 +11,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from confluent_kafka import KafkaException
 from httpx import HTTPError
 
 from flink_job.config import Config, InvalidSettingError
 from flink_job.flink_rest import Flink, FlinkError, Job
 from flink_job.logs import start_log
+from flink_job.topics import Topics
 
 LOOK_EVERY_S = 2.0
 LONGEST_PAUSE_S = 60.0
@@ -48,7 +52,7 @@ def main() -> int:
         code = submit()
         if code or options.once:
             return code
-        JobWatch(Flink(config.flink_url), options.healthy).keep()
+        JobWatch(Flink(config.flink_url), Topics(config).answers, options.healthy).keep()
     except KeyboardInterrupt:
         return 0
 
@@ -70,12 +74,15 @@ class JobWatch:
     ----------
     flink : Flink
         Where it runs.
+    topic_id : Callable
+        Gives the id of the topic of answers, which another has that is made in its place.
     healthy : Path, optional
         A file that is touched after each look that found it at work, and taken away after each that did not.
     """
 
-    def __init__(self, flink: Flink, healthy: Path | None) -> None:
-        self._flink, self._healthy = flink, healthy
+    def __init__(self, flink: Flink, topic_id: Callable[[], str], healthy: Path | None) -> None:
+        self._flink, self._topic_id, self._healthy = flink, topic_id, healthy
+        self._read: str | None = None
         self._said = ""
         self._failures = 0
 
@@ -94,22 +101,32 @@ class JobWatch:
         except (HTTPError, FlinkError) as error:
             self._tell(f"Flink does not answer: {error}")
             return
+        read = self._what_is_read()
+        self._read = self._read or read
+        if running and read != self._read:
+            complaint = "the topic of answers was made anew, and the job is submitted again to read it from its start"
         self._tell(complaint)
-        if not running:
-            self._submit_again()
+        if (running and read == self._read) or self._submit_again():
+            self._read = read
 
     def _gone(self, ended: list[Job]) -> str:
         how = self._flink.end_of(ended[-1]) if ended else "Flink does not know it any more"
         return f"the job is gone, and is submitted again: {how}"
 
-    def _submit_again(self) -> None:
+    def _what_is_read(self) -> str | None:
+        with suppress(KafkaException):
+            return self._topic_id()
+        return self._read
+
+    def _submit_again(self) -> bool:
         if submit() == 0:
             self._failures = 0
-            return
+            return True
         pause_s = min(LOOK_EVERY_S * 2**self._failures, LONGEST_PAUSE_S)
         self._failures += 1
         log.warning("that failed; the next try is in %.0f s", pause_s)
         time.sleep(pause_s)
+        return False
 
     def _tell(self, complaint: str) -> None:
         """To whoever asks for the file, and, once, to whoever reads the log."""

@@ -187,8 +187,7 @@ async fn create(admin: &AdminClient<LogContext>, config: &Config, wanted: &[&Wan
     for result in admin.create_topics(&new, &options()).await? {
         match result {
             Ok(topic) => info!(topic, partitions = config.topic_partitions, "created"),
-            // Somebody else was faster: the next start brings it to today's settings.
-            Err((topic, RDKafkaErrorCode::TopicAlreadyExists)) => info!(topic, "already there"),
+            // It may also be one that somebody else has just made, or that is being deleted: then the next look tells.
             Err((topic, error)) => {
                 let what = format!("creating topic {topic}: {error}");
                 return Err(KafkaError::AdminOp(error)).context(what);
