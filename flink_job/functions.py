@@ -1,9 +1,10 @@
-"""The two functions that Flink runs on records.
+"""The functions that Flink runs on records.
 
 No record makes an exception leave them: it would end the job. Where the state fails, or memory runs short, one does
 leave: the task starts again from the last checkpoint, and loses nothing.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -88,8 +89,18 @@ class FirstJudge(ProcessFunction):  # type: ignore[misc]
                 yield DEAD_LETTER, _dead_letter(Record(*row), self._topic, reason)
 
 
+class Errors(ProcessFunction):  # type: ignore[misc]
+    """Tells `Attempts` which requests have ended with an error; what cannot be read, storage-service tells of."""
+
+    def process_element(self, row: Row, _context: ProcessFunction.Context) -> Iterator[Row]:
+        """Called by Flink for every record."""
+        if message_id := _message_id(row[VALUE]):
+            _, _, *origin = row
+            yield Row(message_id, None, None, None, *origin)
+
+
 class Attempts(KeyedProcessFunction):  # type: ignore[misc]
-    """Follows the attempts of each request until its verdict.
+    """Follows the attempts of each request until its verdict, or its error.
 
     Gives requests to ask again, and on the side verdicts and dead letters.
 
@@ -117,6 +128,10 @@ class Attempts(KeyedProcessFunction):  # type: ignore[misc]
     def process_element(self, row: Row, _context: KeyedProcessFunction.Context) -> Iterator[Output]:
         """Called by Flink for every record."""
         _, judged, *fields = row
+        if judged is None:
+            # It ended with an error: what follows later under its name is asked anew.
+            self._undecided.clear()
+            return
         record = Record(*fields)
         match self._follow(judged, record):
             case ("regenerated", _, (key, value)):
@@ -183,6 +198,15 @@ def _times_short_of_memory(record: Row | Record) -> int:
     with file.open("ab") as tally:
         tally.write(b"|")
     return times + 1
+
+
+def _message_id(error: bytes | None) -> str | None:
+    try:
+        fields = json.loads(error or b"")
+    except (ValueError, RecursionError):
+        return None
+    message_id = fields.get("message_id") if isinstance(fields, dict) else None
+    return message_id if isinstance(message_id, str) else None
 
 
 def _dead_letter(record: Record, topic: str, reason: str) -> Row:

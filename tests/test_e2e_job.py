@@ -19,6 +19,7 @@ from stack.settings import ROOT
 from tests.support import Document, Probe, eventually, message
 
 REFERENCE = "Molecules of air scatter the short waves of blue light far more than the long red ones."
+BY_HAND = "by hand"
 ANSWERS = [
     REFERENCE,
     "Air scatters short blue waves more than long red ones.",
@@ -36,7 +37,14 @@ def last_attempts() -> list[Document]:
 
 def first_attempts() -> list[Document]:
     """Answers that fail, and are asked for again."""
-    return [message("llm_responses", llm_answer="I do not know.", best_answer=REFERENCE) for _ in range(5)]
+    poor = {"llm_answer": "I do not know.", "best_answer": REFERENCE, "model": BY_HAND}
+    return [message("llm_responses", **poor) for _ in range(5)]
+
+
+def end_with_an_error(probe: Probe, response: Document) -> None:
+    ids = {name: response[name] for name in ("message_id", "question_id")}
+    probe.write("llm_errors", json.dumps(message("llm_errors", **ids)).encode())
+    probe.outcomes([response["message_id"]])
 
 
 def write(probe: Probe, responses: list[Document]) -> None:
@@ -47,9 +55,14 @@ def verdicts(probe: Probe, responses: list[Document]) -> list[Document]:
     """The verdicts on these, in their order, as soon as all are there."""
     ids = [response["message_id"] for response in responses]
     probe.outcomes(ids)
-    written: list[Document] = [json.loads(record.value() or b"") for record in probe.read("validated_responses")]
-    found = {verdict["message_id"]: verdict for verdict in written}
+    found = written(probe)
     return [found[message_id] for message_id in ids]
+
+
+def written(probe: Probe) -> dict[str, Document]:
+    """Every verdict by its request."""
+    verdicts = [json.loads(record.value() or b"") for record in probe.read("validated_responses")]
+    return {verdict["message_id"]: verdict for verdict in verdicts}
 
 
 def asked_again(probe: Probe) -> set[str]:
@@ -116,16 +129,22 @@ def test_a_new_build_reaches_a_running_taskmanager_and_both_ways_to_run_python_d
         undecided = first_attempts()
         write(probe, undecided)
         eventually(lambda: asked_again(probe) == {response["message_id"] for response in undecided}, "requests")
+        end_with_an_error(probe, ended := undecided.pop())
 
         renamed = submit(stack, root)
         assert renamed != name
         assert taskmanager(stack) == process
+        # A later answer to what has ended: nothing is remembered of the first.
+        write(probe, [ended | {"attempts": 2, "llm_answer": REFERENCE}])
+        eventually(lambda: ended["message_id"] in written(probe), "a verdict after an error")
+        assert [line["attempts"] for line in written(probe)[ended["message_id"]]["history"]] == [2]
         stack.runtime.start_part("llm-consumer")
         scorer, new_scorer = before[0]["scorer"], verdicts(probe, undecided)[0]["scorer"]
         assert new_scorer != scorer
         for verdict in verdicts(probe, undecided):
             assert [line["scorer"] for line in verdict["history"][:2]] == [scorer, new_scorer]
             assert (verdict["scorer"], verdict["confidence"]) == (new_scorer, "unsure")
+            assert verdict["history"][0]["model"] == BY_HAND
 
         assert submit(stack, root, FLINK_EXECUTION_MODE="process") not in (name, renamed)
         decided = last_attempts()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pyflink.common import Row
 
-from flink_job.functions import DEAD_LETTER, RESTARTS, VERDICT, Attempts
+from flink_job.functions import DEAD_LETTER, RESTARTS, VERDICT, Attempts, Errors
 from flink_job.shipping import Build, JudgeToBe
 
 
@@ -119,3 +119,16 @@ def test_memory_that_runs_short_restarts_the_task_and_only_the_fourth_time_is_it
     assert tag is DEAD_LETTER
     assert letter[2]["reason"] == b"out_of_memory: 4 times: 2 GiB"
     assert handled(attempts(Judge())) == [Row(b"key", b"value")]
+
+
+def test_a_request_that_ended_with_an_error_is_forgotten() -> None:
+    place = (0, 7, "2026-01-01 00:00:00")
+    [ended] = Errors().process_element(Row(b"m", b'{"message_id": "m", "error": {}}', *place), None)
+    undecided, decided = State(kept="1"), State()
+    assert list(attempts(Judge(), undecided, decided).process_element(ended, None)) == []
+    assert (ended[0], undecided.kept, decided.kept) == ("m", None, None)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"no", b"[1]", b"{}", b'{"message_id": 1}', b"\xff", b"[" * 100_000])
+def test_an_error_that_cannot_be_read_ends_nothing(value: bytes | None) -> None:
+    assert list(Errors().process_element(Row(b"m", value, 0, 7, "2026-01-01 00:00:00"), None)) == []

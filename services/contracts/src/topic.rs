@@ -63,7 +63,7 @@ topics! {
     ValidatedResponse on "validated_responses",
         written by ["flink_job", "cache-service"], read by ["storage-service", "cache-service"];
     ErrorMessage on "llm_errors",
-        written by ["llm-consumer"], read by ["storage-service", "cache-service"];
+        written by ["llm-consumer"], read by ["storage-service", "cache-service", "flink_job"];
 }
 
 /// Where records go that can never be handled, their bytes untouched.
