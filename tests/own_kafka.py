@@ -1,14 +1,12 @@
 """A Kafka of somebody's own, as a company might have it: TLS, passwords, and nothing allowed that is not granted."""
 
 import re
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import trustme
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
     AclOperation,
@@ -20,9 +18,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from stack.settings import ROOT
+from tests.own_servers import Certificates, free_port
 from tests.support import eventually
 
 USER, PASSWORD = "cotejo", 's3cret with " and \\ in it'
@@ -30,24 +28,6 @@ JAVA = ("java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"
 DOCUMENT = ROOT / "docs" / "servers.md"
 LISTENERS = {"INNER": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", "MTLS": "SSL", "PLAIN": "SASL_SSL", "SCRAM": "SASL_SSL"}
 """INNER is the administrator's own; the others are for whom it knows."""
-
-
-class Certificates:
-    """An authority, and what it has issued, as files."""
-
-    def __init__(self, folder: Path) -> None:
-        self._authority, self._folder = trustme.CA(), folder
-        self.authority = folder / "ca.pem"
-        self._authority.cert_pem.write_to_path(self.authority)
-
-    def issue(self, name: str, *hosts: str) -> Path:
-        """A key and its certificates in one file, as Java and librdkafka can both read them."""
-        issued = self._authority.issue_cert(*hosts, common_name=name)
-        key = load_pem_private_key(issued.private_key_pem.bytes(), None)
-        file = self._folder / f"{name}.pem"
-        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
-        file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + chain)
-        return file
 
 
 class OwnKafka:
@@ -59,7 +39,7 @@ class OwnKafka:
         self._server = self.certificates.issue("broker", "127.0.0.1", "localhost")
         self.client_file = self.certificates.issue(USER, "client.example")
         with ExitStack() as taken:
-            self._ports = [{name: _free_port(taken) for name in LISTENERS} for _ in range(brokers)]
+            self._ports = [{name: free_port(taken) for name in LISTENERS} for _ in range(brokers)]
         self.brokers: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, number: int) -> None:
@@ -194,10 +174,3 @@ def documented() -> list[tuple[str, list[str]]]:
     """The kinds of resources and the operations that the documentation lists."""
     rows = re.findall(r"^\| (Topic|Group) \| [^|]* \| ([^|]*) \|", DOCUMENT.read_text(), re.MULTILINE)
     return [(kind, operations.split(", ")) for kind, operations in rows]
-
-
-def _free_port(taken: ExitStack) -> int:
-    probe = taken.enter_context(socket.socket())
-    probe.bind(("127.0.0.1", 0))
-    port: int = probe.getsockname()[1]
-    return port

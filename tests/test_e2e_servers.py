@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaException
@@ -15,6 +16,8 @@ from stack.kafka import Kafka
 from stack.outcomes import reader
 from stack.settings import ROOT, Settings, StackError
 from tests.own_kafka import OwnKafka, own_kafka
+from tests.own_mongo import DATABASE, OwnMongo, own_mongo
+from tests.own_servers import Certificates
 from tests.support import MESSAGES, Probe, command
 
 pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="a container does not reach what listens on 127.0.0.1")
@@ -34,6 +37,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka]:
     with own_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
         kafka.grant(PREFIXES["TOPIC_PREFIX"], PREFIXES["GROUP_PREFIX"])
         yield kafka
+
+
+@pytest.fixture(scope="module")
+def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnMongo]:
+    """A MongoDB with TLS and a user."""
+    with own_mongo(tmp_path_factory.mktemp("mongo")) as mongo:
+        yield mongo
 
 
 def create_topics(settings: Mapping[str, str]) -> "subprocess.Popen[str]":
@@ -92,9 +102,16 @@ def test_topics_that_somebody_else_made_are_taken_as_they_are(kafka: OwnKafka) -
     )
 
 
-def test_a_whole_stack_works_on_a_locked_down_kafka_under_its_own_prefixes(kafka: OwnKafka) -> None:
-    with Stack(env=kafka.settings("SCRAM", **PREFIXES)) as stack:
-        assert "kafka" not in {part.service for part in stack.runtime.parts()}
+def test_a_mongodb_that_is_not_the_right_one_or_does_not_know_us_is_named(mongo: OwnMongo, tmp_path: Path) -> None:
+    for uri in (mongo.uri("wrong"), mongo.uri(authority=Certificates(tmp_path).authority)):
+        environment = {"MONGODB_URI": uri, "MONGODB_DATABASE": DATABASE, "HTTP_ADDRESS": "127.0.0.1:0"}
+        assert says_refused(start("storage-service", environment))
+
+
+def test_a_whole_stack_works_on_locked_down_servers_under_its_own_prefixes(kafka: OwnKafka, mongo: OwnMongo) -> None:
+    own = {"MONGODB_URI": mongo.uri(), "MONGODB_DATABASE": DATABASE}
+    with Stack(env=kafka.settings("SCRAM", **PREFIXES, **own)) as stack:
+        assert {"kafka", "mongo"}.isdisjoint(part.service for part in stack.runtime.parts())
         summary = stack.send(TRAFFIC_TOTAL="40", TRAFFIC_RATE="100")
         assert summary.verdicts.total() == 40
         assert summary.verdicts["error"] == 0

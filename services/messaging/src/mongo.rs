@@ -173,6 +173,11 @@ const REFUSALS: [i32; 6] = [13, 18, 67, 85, 86, 121];
 fn is_refusal(error: &Error) -> bool {
     match &*error.kind {
         ErrorKind::Authentication { .. } | ErrorKind::InvalidTlsConfig { .. } => true,
+        // After the first time, the driver hides why it has no server.
+        ErrorKind::ServerSelection { message, .. } => {
+            let why = ["SCRAM failure", "certificate verify failed"];
+            why.iter().any(|refusal| message.contains(refusal))
+        }
         ErrorKind::Command(failure) => REFUSALS.contains(&failure.code),
         ErrorKind::Write(WriteFailure::WriteError(failure)) => REFUSALS.contains(&failure.code),
         ErrorKind::InsertMany(failure) => {
