@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import beta, binom
 
-from calibration.figures import Sample, Share, point
+from calibration.figures import Sample, point
+from pages.shares import Share
 
 RISK = 0.05
 """How often the bound may be wrong."""

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from pages.shares import Share, share_of
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-CONFIDENCE = 0.95
 MOST_BINS = 10
 FEWEST_IN_A_BIN = 10
 
@@ -52,27 +52,9 @@ class Sample:
         return Sample(scores, self.accepted, self.questions, self.blind)
 
 
-class Share(NamedTuple):
-    """So many of so many, and the interval in which the true share lies."""
-
-    hits: int
-    of: int
-    low: float
-    high: float
-
-    @property
-    def value(self) -> float:
-        """The share itself; of nothing, not a number."""
-        return self.hits / self.of if self.of else float("nan")
-
-
 def share(chosen: Bools) -> Share:
-    """How many are true, with the interval of Wilson (1927), which holds for small numbers and near 0 and 1, too."""
-    count, of = int(chosen.sum()), len(chosen)
-    if not of:
-        return Share(0, 0, 0.0, 1.0)
-    interval = binomtest(count, of).proportion_ci(CONFIDENCE, method="wilson")
-    return Share(count, of, float(interval.low), float(interval.high))
+    """How many are true."""
+    return share_of(int(chosen.sum()), len(chosen))
 
 
 class Bin(NamedTuple):

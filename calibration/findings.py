@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 from calibration.bound import Checked, fewest
-from calibration.charts import percent
 from calibration.figures import Figures
 from calibration.work import Worked
+from pages.shares import percent
 
 Rows = list[tuple[str, str]]
 

@@ -94,7 +94,7 @@ def write_csv(labels: Sequence[Label], scores: Iterable[float]) -> str:
         texts = (label.question, label.references[0], label.answer)
         others = json.dumps(label.references[1:], ensure_ascii=False) if label.references[1:] else ""
         accepted, revised = ("yes" if value else "no" for value in (label.accepted, label.revised))
-        writer.writerow([*map(_guarded, texts), accepted, others, label.chosen, revised, f"{score:.6f}"])
+        writer.writerow([*map(guarded, texts), accepted, others, label.chosen, revised, f"{score:.6f}"])
     return file.getvalue()
 
 
@@ -126,7 +126,8 @@ def _of_row(row: Mapping[str, str | None], line: int) -> Label:
     )
 
 
-def _guarded(text: str) -> str:
+def guarded(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
     return "'" + text if text.startswith((*_FORMULA, "'")) else text
 
 

@@ -1,20 +1,17 @@
 """The report: one HTML page that needs nothing else, neither scripts nor other files."""
 
-import base64
-import hashlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from xml.etree.ElementTree import Element, tostring
+from xml.etree.ElementTree import Element
 
 from calibration import findings
-from calibration.charts import element, percent, precision_and_recall, reliability
+from calibration.charts import precision_and_recall, reliability
 from calibration.figures import Figures
-from calibration.texts import visible
+from calibration.texts import cut
 from calibration.work import Worked
+from pages.html import beside, document, element, table
+from pages.shares import percent
 
-STYLE = Path(__file__).with_name("page.css")
 MOST_DISAGREEMENTS = 10
-MOST_LETTERS = 1200
 
 # One paragraph each.
 METHOD = (
@@ -45,9 +42,9 @@ def page(worked: Worked, made_at: str, scorer: str) -> str:
     """The report as text."""
     revised = f" {worked.revised} of the random ones were seen before, with the verdict." if worked.revised else ""
     found = findings.blocks(worked)
-    figures = _table(f"Scorer {scorer}, {made_at}.{revised}", ("figure", "today"), findings.summary(worked))
-    body = element(
-        "main",
+    figures = table(f"Scorer {scorer}, {made_at}.{revised}", ("figure", "today"), findings.summary(worked))
+    return document(
+        "Cotejo: judge and people",
         element("h1", found[0].sentences[0]),
         *_to_do(findings.commands(worked)),
         element("h2", findings.TODAY),
@@ -59,20 +56,6 @@ def page(worked: Worked, made_at: str, scorer: str) -> str:
         element("h2", "How it was worked out"),
         *(element("p", text, class_="small") for text in METHOD),
     )
-    style = STYLE.read_text("utf-8")
-    # Even if a text could become markup, the browser would neither run nor fetch anything.
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", "Cotejo: judge and people"),
-        element("style", style),
-    )
-    html = element("html", head, element("body", body), lang="en")
-    return "<!doctype html>\n" + tostring(html, encoding="unicode", method="html") + "\n"
 
 
 def _to_do(commands: Sequence[str]) -> Iterable[Element]:
@@ -97,20 +80,20 @@ def _charts(worked: Worked, shown: Figures) -> Iterable[Element]:
     yield element("h3", findings.reliability(shown))
     bins = [(f"{part.score:.3f}", percent(part.accepted)) for part in shown.bins]
     chart = reliability(shown.bins, findings.reliability(shown))
-    yield _beside(chart, n, _table("Bins of equal counts", ("mean score", "accepted by a person"), bins))
+    yield beside(chart, n, table("Bins of equal counts", ("mean score", "accepted by a person"), bins))
 
     yield element("h3", findings.trade(shown))
     marks = [(shown.threshold, f"today {shown.threshold:g}" if is_today else f"{shown.threshold:g}")]
     if is_final and worked.recommended is not None:
         marks.append((worked.recommended, f"recommended {worked.recommended:g}"))
     chart = precision_and_recall(shown.points, marks, findings.trade(shown))
-    yield _beside(chart, n.replace("bars", "bands"), *_threshold_tables(shown))
+    yield beside(chart, n.replace("bars", "bands"), *_threshold_tables(shown))
 
 
 def _threshold_tables(shown: Figures) -> Iterable[Element]:
     points = [(f"{at.threshold:.2f}", percent(at.precision), percent(at.recall)) for at in shown.points[::10]]
-    yield _table("", ("threshold", "precision", "recall"), points)
-    yield _table(
+    yield table("", ("threshold", "precision", "recall"), points)
+    yield table(
         f"Verdicts at {shown.threshold:g}",
         ("", "a person accepts", "a person does not"),
         [
@@ -130,30 +113,8 @@ def _disagreements(worked: Worked, today: Figures) -> Element:
         label = worked.labels[index]
         said = "yes" if label.accepted else "no"
         texts = (label.question, "\n— or —\n".join(label.references), label.answer)
-        rows.append((f"{worked.scores[index]:.2f}", said, *map(_cut, texts)))
+        rows.append((f"{worked.scores[index]:.2f}", said, *(cut(text) for text in texts)))
     names = ("score", "person", "question", "reference", "answer")
     caption = f"Today's score: the worst {len(rows)} of {len(differ):,} disagreements among {len(blind):,} answers"
-    table = _table(caption, names, rows, texts_from=2)
-    return element("section", element("h2", "Where judge and person differ most"), element("div", table, class_="wide"))
-
-
-def _beside(chart: Element, caption: str, *tables: Element) -> Element:
-    figure = element("figure", chart, element("figcaption", caption))
-    return element("div", figure, element("div", *tables), class_="beside")
-
-
-def _table(caption: str, names: Sequence[str], rows: Iterable[Sequence[str]], texts_from: int = 99) -> Element:
-    head = element("tr", *(element("th", name, scope="col") for name in names))
-    body = []
-    for row in rows:
-        cells = [element("th", row[0], scope="row")]
-        for column, cell in enumerate(row[1:], 1):
-            looks = {"class_": "text", "dir": "auto"} if column >= texts_from else {}
-            cells.append(element("td", cell, **looks))
-        body.append(element("tr", *cells))
-    return element("table", element("caption", caption), element("thead", head), element("tbody", *body))
-
-
-def _cut(text: str) -> str:
-    shown = visible(text[:MOST_LETTERS])
-    return f"{shown}\n… {len(text) - MOST_LETTERS:,} more letters" if len(text) > MOST_LETTERS else shown
+    shown = table(caption, names, rows, texts_from=2)
+    return element("section", element("h2", "Where judge and person differ most"), element("div", shown, class_="wide"))
