@@ -7,7 +7,7 @@ STACK = $(VENV)/python -m stack
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic runs import \
+.PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic runs report import \
 	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask dead-letters backup restore forget \
 	test test-unit test-e2e test-long test-compose test-litellm lint contracts lock fit bench bench-against bench-compare
 
@@ -47,6 +47,9 @@ logs: commands ## Show logs: SERVICE=kafka FOLLOW=1
 
 runs: commands ## List the runs: when, how many questions, how many accepted, what they cost
 	@$(STACK) runs
+
+report: commands ## Write a page, charts and tables of a run into reports/: RUN=name, or RUN=a,b to compare b with a
+	@$(STACK) report $(call given,RUN)
 
 import: commands ## Import questions: FILE=data/train.csv
 	@$(STACK) import '$(or $(FILE),$(error which file? make import FILE=data/train.csv))'
@@ -117,7 +120,7 @@ test: setup ## Run the tests, but for those that have a command of their own
 
 test-unit: development setup ## Run the tests that need no servers
 	cargo test --release --locked --workspace
-	$(VENV)/pytest calibration flink_job tests -m 'not e2e'
+	$(VENV)/pytest calibration flink_job report tests -m 'not e2e'
 
 test-e2e: development setup ## Run the tests against a stack of their own; RUNTIME=compose: in containers
 	$(VENV)/pytest tests -m 'e2e and not long'

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Column, Table
 
-from stack import backlog, backup, budget, dead_letters, disk, estimate, forget, judging, reask, runs
+from stack import backlog, backup, budget, dead_letters, disk, estimate, forget, judging, reask, report, runs
 from stack.bring_up import submit_again
 from stack.model import complaints
 from stack.outcomes import Summary
@@ -115,6 +115,7 @@ COMMANDS: dict[str, Callable[[Runtime, Settings, argparse.Namespace], None]] = {
     "import": import_questions,
     "metrics-rebuild": metrics_rebuild,
     "runs": runs.runs,
+    "report": report.report,
     "explain": judging.explain,
     "label": judging.label,
     "calibrate": judging.calibrate,
@@ -138,7 +139,7 @@ def main() -> None:
     parsers["logs"].add_argument("part", nargs="?")
     parsers["logs"].add_argument("--follow", action="store_true")
     parsers["import"].add_argument("file")
-    for told in (judging, budget, estimate, reask, dead_letters, backup, forget):
+    for told in (judging, budget, estimate, reask, dead_letters, backup, forget, report):
         for name, allowed in told.OPTIONS.items():
             parsers[name].add_argument("options", nargs="*", metavar="NAME=value", help=", ".join(allowed))
     arguments = parser.parse_args()

@@ -30,6 +30,12 @@ class Runs(Database):
         of_runs = {"$or": [{"run": {"$exists": True}}, {"_id": OTHER, "decided": {"$gt": 0}}]}
         return list(self._database["metrics"].find(of_runs).sort("began_at", -1))
 
+    def has(self, run: str) -> bool:
+        """Whether any outcome is of that run."""
+        is_counted = self._database["metrics"].find_one({"_id": f"run:{run}", "decided": {"$gt": 0}}, {"_id": 1})
+        # Of very many runs, the last have no document of their own.
+        return is_counted is not None or self._database["results"].find_one({"run": run}, {"_id": 1}) is not None
+
 
 def runs(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
     """List the runs: when, how many questions, how many accepted, what they cost."""

@@ -168,6 +168,10 @@ class Settings:
         """The folder of the runs' records."""
         return ROOT / (self.environment.get("DATA_COLLECTED_DIR") or "data_collected")
 
+    def reports(self) -> Path:
+        """The folder of the reports."""
+        return ROOT / (self.environment.get("REPORTS_DIR") or "reports")
+
     def log(self, part: str) -> Path:
         """The log file of a part."""
         return self.run_dir / "logs" / f"{part}.log"

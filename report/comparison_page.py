@@ -1,0 +1,206 @@
+"""The part of the page that compares two runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from calibration.texts import cut, visible
+from pages.html import element
+from pages.plot import Axis, Panel, linear_axis, picture
+from report.comparison import Comparison, by_subject, changed_most, of_all, sentence, signed
+from report.grid import Grid, Value
+from report.run import Run
+from report.section import Section
+from report.statistics import FEWEST_PAIRS, MARGIN, RESAMPLES
+
+Document = Mapping[str, Any]
+Texts = Callable[[Sequence[str]], Mapping[str, Document]]
+
+MOST_CHANGED = 10
+FEW = 300
+"""Pairs, below which the exact test is to be read first."""
+
+
+def section(found: Comparison, texts: Texts) -> Section:
+    """The verdict in words, what differs, the metrics, and who improved and who got worse."""
+    made = Section(f"{found.second.name} against {found.first.name}")
+    for obstacle in found.obstacles:
+        made.say(
+            f"Not comparable, {obstacle}. Verdicts by two of them are not the same measure: read no difference in what "
+            "was accepted, or in scores, as one of the model.",
+            class_="warning",
+        )
+    made.say(sentence(found), class_="finding")
+    only = (
+        f"{found.only_first:,} questions only in {found.first.name}, {found.only_second:,} only in {found.second.name}."
+    )
+    if not found.questions:
+        made.say(only)
+        return made
+    made.say(f"{only} {_discordant(found)}")
+    _settings(made, found)
+    if len(found.questions) >= FEWEST_PAIRS:
+        _metrics(made, found)
+        _subjects(made, found)
+    _changed(made, found, texts)
+    return made
+
+
+def _discordant(found: Comparison) -> str:
+    counts = (
+        f"{found.second.name} did better on {found.better:,}, worse on {found.worse:,} and the same on {found.same:,}."
+    )
+    if not found.better + found.worse or found.obstacles:
+        return counts
+    test = (
+        f"Were each as likely, so uneven a split would have p = {found.p_value:.3g} (exact test on those that differ)."
+    )
+    few = " With so few pairs, read that rather than the interval." if len(found.questions) < FEW else ""
+    return f"{counts} {test}{few}"
+
+
+def _settings(made: Section, found: Comparison) -> None:
+    one, other = (described(run) for run in (found.first, found.second))
+    names = [*one, *(name for name in other if name not in one)]
+    differ = [(name, one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)]
+    same = len(names) - len(differ)
+    grid = Grid(
+        f"What differs ({same} settings are the same)", ("setting", found.first.name, found.second.name), differ
+    )
+    if differ:
+        made.table("settings", grid)
+    else:
+        made.say(f"No setting that is known differs; {same} are the same.")
+
+
+def described(run: Run) -> dict[str, str]:
+    """What is known of how a run was made."""
+    of = run.outcomes
+    known = {
+        "models": ", ".join(sorted(of.model.said())),
+        "prompt versions": ", ".join(sorted(of.prompt.said())),
+        "model settings": ", ".join(sorted(of.settings.said())),
+        "scorers": ", ".join(sorted(of.scorer.said())),
+        "thresholds": ", ".join(f"{value:g}" for value in np.unique(of.threshold[~np.isnan(of.threshold)])),
+    }
+    if run.journal:
+        known["seed"] = str(run.journal.record.get("seed"))
+        known["dataset"] = str((run.journal.record.get("dataset") or {}).get("sha256"))
+        known |= {name: value for name, value in run.journal.settings.items() if name.startswith("TRAFFIC_")}
+    return {name: value for name, value in known.items() if name != "TRAFFIC_RUN"}
+
+
+def _metrics(made: Section, found: Comparison) -> None:
+    metrics = [metric for metric in found.metrics if metric.difference.pairs]
+    if found.obstacles:
+        metrics = [metric for metric in metrics if metric.name in ("no answer", "served without a call")]
+    ends = [abs(end) for metric in metrics for end in (metric.difference.low, metric.difference.high)]
+    widest = 100 * max([*ends, 2 * MARGIN])
+    x = linear_axis(f"{found.second.name[:24]} less {found.first.name[:24]}, points", -widest, widest, 6)
+    ticks = [(row + 0.5, metric.name) for row, metric in enumerate(metrics)]
+    panel = Panel(x, Axis("", len(metrics), 0, ticks), left=152, width=388, height=34 * len(metrics))
+    panel.bar((-100 * MARGIN, 0), (100 * MARGIN, len(metrics)), "quiet band", f"±{100 * MARGIN:g} points")
+    panel.line((0, 0), (0, len(metrics)), "mark")
+    for row, metric in enumerate(metrics):
+        difference = metric.difference
+        panel.line((100 * difference.low, row + 0.5), (100 * difference.high, row + 0.5), "first")
+        panel.dot((100 * difference.value, row + 0.5), 4, "first dot", signed(difference.value))
+        panel.label(signed(difference.value), (100 * difference.value, row + 0.5), (0, -8), "middle")
+    rows: list[Sequence[Value]] = []
+    for metric in metrics:
+        said = (found.word or "") if metric.name == "accepted" else ""
+        d = metric.difference
+        values = (100 * part for part in (metric.first, metric.second, d.value, d.low, d.high))
+        rows.append((metric.name, *values, d.pairs, said))
+    rows += [(name, one, other, other - one, None, None, None, "") for name, one, other in of_all(found)]
+    columns = ("metric", found.first.name, found.second.name, "difference", "from", "to", "questions", "in words")
+    grid = Grid(
+        "In per cent and points, over questions; the last rows are of all outcomes", columns, rows, ("", *[",.3g"] * 5)
+    )
+    caption = (
+        f"{len(found.questions):,} questions that both runs asked, paired by question_id, each counted once; bars are "
+        f"95 % intervals of the paired bootstrap ({RESAMPLES:,} draws); shaded is what would not matter, "
+        f"±{100 * MARGIN:g} points. An error counts as not accepted. Only the first row is put in words: of several "
+        "intervals one excludes 0 by chance."
+    )
+    title = sentence(found)
+    made.chart(
+        "comparison", picture(title, "Differences with intervals.", [panel], 34 * len(metrics) + 60), caption, grid
+    )
+
+
+def _subjects(made: Section, found: Comparison) -> None:
+    rows = [(name, d.pairs, 100 * d.value, 100 * d.low, 100 * d.high) for name, d in by_subject(found)]
+    if len(rows) > 1 and not found.obstacles:
+        columns = ("subject", "questions", "points more accepted", "from", "to")
+        caption = "By subject, with 95 % intervals and without words: among so many, some exclude 0 by chance"
+        made.table("comparison_by_subject", Grid(caption, columns, rows, ("", "", *["+,.1f"] * 3)))
+
+
+def _changed(made: Section, found: Comparison, texts: Texts) -> None:
+    """Who got worse and who better, each with both answers."""
+    if found.obstacles:
+        return
+    rows: list[Sequence[Value]] = []
+    for what, chosen in zip(("Worse", "Better"), changed_most(found, MOST_CHANGED), strict=True):
+        ids = [_one_each(found, found.questions[number]) for number in chosen]
+        known = texts([message_id for pair in ids for message_id in pair])
+        made.content.append(element("h3", f"{what}: the {len(ids)} greatest changes" if ids else f"{what}: none"))
+        for first, second in ids:
+            one, other = known.get(first), known.get(second)
+            if one and other:
+                made.content.append(_drawn(found, one, other))
+                scores = [outcome.get("score") for outcome in (one, other)]
+                said = [_text(outcome.get("llm_answer")) for outcome in (one, other)]
+                rows.append((what.lower(), str(one["question_id"]), _text(one.get("title")), *scores, *said))
+    first, second = found.first.name, found.second.name
+    columns = (
+        "change",
+        "question_id",
+        "title",
+        f"score {first}",
+        f"score {second}",
+        f"answer {first}",
+        f"answer {second}",
+    )
+    made.grids["changed_most"] = Grid("", columns, rows)
+
+
+def _one_each(found: Comparison, question: str) -> tuple[str, str]:
+    """An outcome of each run that answers a question."""
+    first, second = (run.outcomes.ids[_first(run, question)] for run in (found.first, found.second))
+    return first, second
+
+
+def _first(run: Run, question: str) -> int:
+    of = run.outcomes.question
+    return int(np.argmax(of.codes == of.names.index(question)))
+
+
+def _drawn(found: Comparison, one: Document, other: Document) -> Element:
+    question = f"{one.get('title') or ''}\n{one.get('content') or ''}".strip()
+    sides = []
+    for run, outcome in ((found.first, one), (found.second, other)):
+        score = outcome.get("score")
+        told = "no answer" if score is None else f"{outcome['verdict']}, {score:.3f}"
+        text = cut(_text(outcome.get("llm_answer")) or "–")
+        sides.append(
+            element(
+                "div", element("h4", f"{visible(run.name)}: {told}"), element("div", text, class_="text", dir="auto")
+            )
+        )
+    reference = element(
+        "p", "Reference: ", element("span", cut(_text(one.get("best_answer")) or "–"), dir="auto"), class_="small text"
+    )
+    return element(
+        "article",
+        element("p", cut(question), class_="question", dir="auto"),
+        element("div", *sides, class_="pair"),
+        reference,
+    )
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

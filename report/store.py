@@ -1,0 +1,93 @@
+"""What a report reads of MongoDB; it writes nothing."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from calibration.cases import answer_id
+from flink_job.database import Database
+from report.outcomes import FIELDS, Outcomes, gather
+
+Document = Mapping[str, Any]
+Told = Callable[[int], None]
+
+TEXTS = (
+    *("question_id", "title", "content", "llm_answer", "best_answer", "other_answers"),
+    *("score", "verdict", "attempts", "scorer", "threshold", "model", "source", "forgotten_at"),
+)
+BATCH = 2000
+MOST_IDS = 500
+
+
+class Store(Database):
+    """Runs, their outcomes and what people said of them. Every method can fail as `pymongo` does.
+
+    Parameters
+    ----------
+    uri : str
+        Where MongoDB is.
+    name : str
+        The database.
+    """
+
+    def __init__(self, uri: str, name: str) -> None:
+        super().__init__(uri, name, patience_ms=5000)
+
+    def runs(self) -> list[str]:
+        """The runs that have metrics of their own, the newest first."""
+        named = self._database["metrics"].find({"run": {"$exists": True}}, {"run": 1}).sort("began_at", -1)
+        return [str(document["run"]) for document in named]
+
+    def has(self, run: str) -> bool:
+        """Whether any outcome is of that run."""
+        return self._database["results"].find_one({"run": run}, {"_id": 1}) is not None
+
+    def outcomes(self, run: str, tell: Told) -> Outcomes:
+        """All outcomes of a run, without texts; tells how many are read."""
+        found = self._database["results"].find({"run": run}, dict.fromkeys(FIELDS, 1)).batch_size(BATCH)
+        return gather(_counted(found, tell))
+
+    def texts(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Outcomes with their texts, by id."""
+        return {str(found["_id"]): found for found in self._of(ids, TEXTS)}
+
+    def answers(self, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """The ids of outcomes with the names of their distinct answers; one text at a time."""
+        for found in self._of(ids, ("question_id", "llm_answer")):
+            yield str(found["_id"]), answer_id(found)
+
+    def labels(self) -> list[Document]:
+        """What people said, without texts; of labels of one answer, the random one is first."""
+        fields = dict.fromkeys(("accepted", "chosen", "revised", "message_id"), 1)
+        found = list(self._database["labels"].find({}, fields))
+        return sorted(found, key=lambda label: (label["chosen"] != "random", str(label["_id"])))
+
+    def question_of(self, ids: Sequence[str]) -> dict[str, str]:
+        """Of which question outcomes are, by id, of whatever run."""
+        return {str(found["_id"]): str(found["question_id"]) for found in self._of(ids, ("question_id",))}
+
+    def model_settings(self, hashes: Iterable[str]) -> dict[str, Document]:
+        """By which settings the model answered, by the hash that outcomes name."""
+        return self._by_id("model_settings", hashes, {})
+
+    def scorers(self, hashes: Iterable[str]) -> dict[str, Document]:
+        """When scorers were made, by hash."""
+        return self._by_id("scorers", hashes, {"made_at": 1})
+
+    def _of(self, ids: Sequence[str], fields: Sequence[str]) -> Iterator[Document]:
+        results = self._database["results"]
+        for start in range(0, len(ids), MOST_IDS):
+            chosen = {"_id": {"$in": list(ids[start : start + MOST_IDS])}}
+            yield from results.find(chosen, dict.fromkeys(fields, 1))
+
+    def _by_id(self, collection: str, ids: Iterable[str], fields: Mapping[str, int]) -> dict[str, Document]:
+        found = self._database[collection].find({"_id": {"$in": list(ids)}}, fields or None)
+        return {str(document["_id"]): document for document in found}
+
+
+def _counted(documents: Iterable[Document], tell: Told) -> Iterator[Document]:
+    number = 0
+    for number, document in enumerate(documents, 1):
+        if number % BATCH == 0:
+            tell(number)
+        yield document
+    tell(number)
