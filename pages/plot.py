@@ -51,18 +51,22 @@ def linear_axis(name: str, low: float, high: float, steps: int = 5) -> Axis:
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil((low + span) / step - 1e-9)
-    ticks = [(number * step, f"{number * step:,.10g}") for number in range(first, last + 1)]
+    ticks = [(number * step, f"{number * step:,.10g}".replace("-", "−")) for number in range(first, last + 1)]
     return Axis(name, first * step, last * step, ticks)
 
 
 def log_axis(name: str, low: float, high: float) -> Axis:
     """With powers of ten beside it, and where there are few, 2 and 5 times each."""
     least, most = math.floor(math.log10(low)), max(math.ceil(math.log10(high)), math.floor(math.log10(low)) + 1)
-    factors = (1,) if most - least > 3 else (1, 2, 5)
-    values = [factor * 10.0**power for power in range(least, most) for factor in factors] + [10.0**most]
+    values = [factor * 10.0**power for power in range(least, most) for factor in (1, 2, 5)] + [10.0**most]
     first = max((value for value in values if value <= low * 1.001), default=values[0])
     last = min((value for value in values if value >= high * 0.999 and value > first), default=values[-1])
-    return Axis(name, first, last, [(v, f"{v:,.10g}") for v in values if first <= v <= last], is_log=True)
+    shown = values if most - least <= 3 else values[::3]
+    return Axis(name, first, last, [(v, _short(v)) for v in shown if first <= v <= last], is_log=True)
+
+
+def _short(value: float) -> str:
+    return f"{value / 1000:,.10g}k" if value >= 10_000 else f"{value:,.10g}"
 
 
 @dataclass

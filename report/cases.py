@@ -24,6 +24,8 @@ Explain = Callable[[Document], Mapping[str, Any] | None]
 MOST_CASES = 10
 MOST_MARKED = 2000
 TINTS = 5
+NOTABLE = 0.001
+"""What a signal must do to a score to be named."""
 CLASSES = ("shared", "missing", "added", "contradicts")
 
 
@@ -55,11 +57,10 @@ def extremes(
     keys = -of.score[scored] if best else of.score[scored]
     ordered = scored[np.lexsort((of.question.codes[scored], keys))]
     same = (np.diff(of.score[ordered]) == 0) & (np.diff(of.question.codes[ordered]) == 0)
-    starts = np.concatenate([[0], np.flatnonzero(~same) + 1]) if len(ordered) else np.array([], dtype=int)
-    for start, end in zip(starts, [*starts[1:], len(ordered)], strict=True):
+    for group in np.split(ordered, np.flatnonzero(~same) + 1) if len(ordered) else ():
         first: dict[str, str] = {}
         times: Counter[str] = Counter()
-        for message_id, answer in answers([of.ids[index] for index in ordered[start:end]]):
+        for message_id, answer in answers([of.ids[index] for index in group]):
             first.setdefault(answer, message_id)
             times[answer] += 1
         yield from ((first[answer], many) for answer, many in times.most_common())
@@ -136,9 +137,9 @@ def marked(text: str, marks: Sequence[Mapping[str, Any]]) -> list[Element | str]
 def held_back_by(explained: Mapping[str, Any] | None) -> str:
     """The strongest signal, in a sentence."""
     pushes = [signal for signal in (explained or {}).get("signals", ()) if signal["contribution"] < 0]
-    if not pushes:
+    worst = min(pushes, key=lambda signal: signal["contribution"], default=None)
+    if worst is None or worst["without_it"] - (explained or {})["score"] < NOTABLE:
         return ""
-    worst = min(pushes, key=lambda signal: signal["contribution"])
     meaning = worst["meaning"].partition(". ")[0].removesuffix(".")
     meaning = meaning[:1].lower() + meaning[1:]
     return f"Held back most by {worst['name']}: the answer {meaning} (without it {worst['without_it']:.3f})."

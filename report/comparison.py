@@ -22,6 +22,8 @@ from report.statistics import (
 
 SEED = 1
 MAIN = "accepted"
+NOTABLE = 0.05
+"""A change of score that is shown where the verdict is the same."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,8 @@ def sentence(found: Comparison) -> str:
 
 def signed(share: float) -> str:
     """In points, with its sign."""
-    return f"{100 * share:+.1f}".replace("-", "−")
+    points = round(100 * share, 1)
+    return f"{points:+.1f}".replace("-", "−") if points else "0.0"
 
 
 def of_all(found: Comparison) -> list[tuple[str, float, float]]:
@@ -182,9 +185,9 @@ def changed_most(found: Comparison, most: int) -> tuple[list[int], list[int]]:
     """Which questions got worse and which better, the greatest change first: by verdict, then by score."""
     accepted, score = found.differences[MAIN], np.nan_to_num(found.differences["score"])
     order = np.lexsort((score, accepted))
-    worse = [int(i) for i in order[:most] if (accepted[i], score[i]) < (0, 0)]
-    better = [int(i) for i in order[::-1][:most] if (accepted[i], score[i]) > (0, 0)]
-    return worse, better
+    worse = [int(i) for i in order if accepted[i] < 0 or (accepted[i] == 0 and score[i] <= -NOTABLE)]
+    better = [int(i) for i in order[::-1] if accepted[i] > 0 or (accepted[i] == 0 and score[i] >= NOTABLE)]
+    return worse[:most], better[:most]
 
 
 def _by_question(of: Outcomes) -> dict[str, Floats]:

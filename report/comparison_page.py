@@ -93,12 +93,13 @@ def described(run: Run) -> dict[str, str]:
 
 
 def _metrics(made: Section, found: Comparison) -> None:
+    names = (found.first.name, found.second.name)
     metrics = [metric for metric in found.metrics if metric.difference.pairs]
     if found.obstacles:
         metrics = [metric for metric in metrics if metric.name in ("no answer", "served without a call")]
     ends = [abs(end) for metric in metrics for end in (metric.difference.low, metric.difference.high)]
     widest = 100 * max([*ends, 2 * MARGIN])
-    x = linear_axis(f"{found.second.name[:24]} less {found.first.name[:24]}, points", -widest, widest, 6)
+    x = linear_axis(f"{visible(names[1])[:24]} less {visible(names[0])[:24]}, points", -widest, widest, 6)
     ticks = [(row + 0.5, metric.name) for row, metric in enumerate(metrics)]
     panel = Panel(x, Axis("", len(metrics), 0, ticks), left=152, width=388, height=34 * len(metrics))
     panel.bar((-100 * MARGIN, 0), (100 * MARGIN, len(metrics)), "quiet band", f"±{100 * MARGIN:g} points")
@@ -114,21 +115,22 @@ def _metrics(made: Section, found: Comparison) -> None:
         d = metric.difference
         values = (100 * part for part in (metric.first, metric.second, d.value, d.low, d.high))
         rows.append((metric.name, *values, d.pairs, said))
-    rows += [(name, one, other, other - one, None, None, None, "") for name, one, other in of_all(found)]
-    columns = ("metric", found.first.name, found.second.name, "difference", "from", "to", "questions", "in words")
-    grid = Grid(
-        "In per cent and points, over questions; the last rows are of all outcomes", columns, rows, ("", *[",.3g"] * 5)
-    )
-    caption = (
+    columns = ("metric", *names, "difference", "from", "to", "questions", "in words")
+    caption = "Means over the shared questions, in per cent, and their differences in points"
+    grid = Grid(caption, columns, rows, ("", ".1f", ".1f", *["+.1f"] * 3))
+    explained = (
         f"{len(found.questions):,} questions that both runs asked, paired by question_id, each counted once; bars are "
         f"95 % intervals of the paired bootstrap ({RESAMPLES:,} draws); shaded is what would not matter, "
         f"±{100 * MARGIN:g} points. An error counts as not accepted. Only the first row is put in words: of several "
         "intervals one excludes 0 by chance."
     )
-    title = sentence(found)
-    made.chart(
-        "comparison", picture(title, "Differences with intervals.", [panel], 34 * len(metrics) + 60), caption, grid
-    )
+    title = f"{names[1]} less {names[0]}: {signed(found.main.difference.value)} points accepted"
+    title = title if not found.obstacles else f"{names[1]} less {names[0]}: what may be compared"
+    drawn = picture(title, "Differences with intervals.", [panel], 34 * len(metrics) + 60)
+    made.chart("comparison", drawn, explained, grid, below=True)
+    others = [(name, one, other, other - one) for name, one, other in of_all(found)]
+    caption = "Of all outcomes, not by question, so without intervals"
+    made.table("comparison_of_all", Grid(caption, ("metric", *names, "difference"), others))
 
 
 def _subjects(made: Section, found: Comparison) -> None:
@@ -147,7 +149,9 @@ def _changed(made: Section, found: Comparison, texts: Texts) -> None:
     for what, chosen in zip(("Worse", "Better"), changed_most(found, MOST_CHANGED), strict=True):
         ids = [_one_each(found, found.questions[number]) for number in chosen]
         known = texts([message_id for pair in ids for message_id in pair])
-        made.content.append(element("h3", f"{what}: the {len(ids)} greatest changes" if ids else f"{what}: none"))
+        made.content.append(
+            element("h3", f"{what}: the {len(ids)} greatest changes" if ids else f"{what}: none worth showing")
+        )
         for first, second in ids:
             one, other = known.get(first), known.get(second)
             if one and other:

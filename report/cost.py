@@ -80,8 +80,8 @@ def _over_time(section: Section, of: Outcomes) -> None:
     hits = share_of(count(~of.asked_model), len(of))
     middle = numbers >= size / 2
     late = share_of(count(middle & ~of.asked_model), count(middle))
-    title = f"{whole(hits)} of the questions were served without a call, {whole(late)} in the second half of the time"
-    panel = Panel(time_axis(size * width), shares_axis("share of the window's questions"), height=240, width=410)
+    title = f"Served without a call: {whole(hits)} of the questions, {whole(late)} in the second half of the time"
+    panel = Panel(time_axis(size * width), shares_axis("share of the window's questions"), height=240, width=395)
     floor = np.zeros(size)
     for name, many in counts.items():
         top = floor + np.divide(many, totals, out=np.zeros(size), where=totals > 0)

@@ -35,7 +35,7 @@ def section(run: Run) -> Section:
     times = Panel(time_axis(seconds), Axis("", len(shown), 0), left=310, width=230, height=26 * len(shown))
     for row, (name, many) in enumerate(shown):
         bars.bar((0, row + 0.2), (many, row + 0.8), "second bar", f"{visible(name)}: {many:,}")
-        bars.label(f"{many:,}", (many, row + 0.5), (5, 4), look="tick")
+        bars.label(f"{many:,}", (many, row + 0.5), (5, 4))
         seen = np.unique(np.round((of.decided[of.error.is_(name)] - start) / 1000 / seconds, 2))
         for at in seen:
             times.line((at * seconds, row + 0.2), (at * seconds, row + 0.8), "second")

@@ -81,12 +81,17 @@ def said(value: Value, form: str = ",.3g") -> str:
         return percent(value)
     if isinstance(value, str):
         return visible(value)
-    return f"{value:,}" if isinstance(value, int) else format(value, form)
+    if isinstance(value, int):
+        return f"{value:,}"
+    # Nobody reads powers of ten in a table.
+    is_large = form.endswith("g") and abs(value) >= 1000
+    return format(value, ",.0f" if is_large else form).replace("-", "−")
 
 
 def _cells(value: Value, is_share: bool) -> list[object]:
     if isinstance(value, Share):
-        return [value.hits, value.of, *(round(part, 6) for part in (value.value, value.low, value.high))]
+        known = (value.value, value.low, value.high) if value.of else ()
+        return [value.hits, value.of, *(round(part, 6) for part in known), *[""] * (3 - len(known))]
     if value is None or (isinstance(value, float) and math.isnan(value)):
         cell: object = ""
     else:

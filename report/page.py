@@ -33,11 +33,12 @@ METHOD = (
 )
 OF_COMPARISONS = (
     "Runs are paired by question_id; a question asked several times in a run counts once, by its mean. Intervals are "
-    "those of the paired bootstrap over questions (10,000 draws, seed 1; differences rounded to a thousandth). Words: "
-    "better or worse, if the interval excludes 0; practically equal, if it lies within 2 points of 0; both, by less "
-    "than matters; else no difference is shown, which is not to say that there is none. Under 30 shared questions "
-    "there are only counts. The exact test takes the questions on which the runs differ (McNemar's, for one verdict "
-    "each).",
+    "those of the paired bootstrap over questions (10,000 draws, seed 1; differences rounded to a thousandth). Where "
+    "no question went one way, they are widened that way by 3.69 of so many questions, which such a draw cannot rule "
+    "out. Words: better or worse, if the interval excludes 0; practically equal, if it lies within 2 points of 0; "
+    "both, by less than matters; else no difference is shown, which is not to say that there is none. Under 30 shared "
+    "questions there are only counts. The exact test takes the questions on which the runs differ (McNemar's, for one "
+    "verdict each).",
 )
 
 
@@ -66,30 +67,25 @@ def page(told: Sequence[Told], comparisons: Sequence[Section], headline: str, ma
     names = ", ".join(visible(of.run.name) for of in told)
     content = [element("h1", headline)]
     if len(comparisons) > 1:
-        content.append(
-            element(
-                "p",
-                f"Each run is compared with {visible(told[0].run.name)}: {len(comparisons)} comparisons.",
-                class_="small",
-            )
-        )
+        text = f"Each run is compared with {visible(told[0].run.name)}: {len(comparisons)} comparisons."
+        content.append(element("p", text, class_="small"))
     links: list[tuple[str, str]] = []
     body = [_linked(section.drawn(), section.title, links) for section in comparisons]
     for of in told:
         if len(told) > 1:
-            body.append(element("h2", f"Run {visible(of.run.name)}", class_="run"))
-        body += _of_run(of, links)
+            heading = element("h2", f"Run {visible(of.run.name)}", class_="run")
+            inner: list[tuple[str, str]] = []
+            parts = list(_of_run(of, inner, f"r{len(links)}-"))
+            body += [_linked(heading, f"Run {of.run.name}", links), _contents(inner), *parts]
+        else:
+            body += _of_run(of, links, "r")
     method = [element("p", text, class_="small") for text in (*METHOD, *(OF_COMPARISONS if comparisons else ()))]
     body.append(_linked(element("section", element("h2", "Method"), *method), "Method", links))
-    made = element(
-        "p",
-        f"Run {names} · made {made_at} · by Cotejo, from MongoDB; every table and chart is a file beside this page.",
-        class_="small",
-    )
-    return document(f"Cotejo: {names}", *content, made, _contents(links), *body)
+    text = f"Run {names} · made {made_at} · by Cotejo, from MongoDB; every table and chart is a file beside this page."
+    return document(f"Cotejo: {names}", *content, element("p", text, class_="small"), _contents(links), *body)
 
 
-def _of_run(of: Told, links: list[tuple[str, str]]) -> Iterable[Element]:
+def _of_run(of: Told, links: list[tuple[str, str]], prefix: str) -> Iterable[Element]:
     found = element(
         "section",
         element("h2", "Finding"),
@@ -97,13 +93,13 @@ def _of_run(of: Told, links: list[tuple[str, str]]) -> Iterable[Element]:
         *(element("p", sentence, class_="warning") for sentence in missing(of.run)),
         summary(of.run).shown(),
     )
-    yield _linked(found, "Finding", links)
+    yield _linked(found, "Finding", links, prefix)
     for section in of.sections:
-        yield _linked(section.drawn(), section.title, links)
+        yield _linked(section.drawn(), section.title, links, prefix)
 
 
-def _linked(drawn: Element, title: str, links: list[tuple[str, str]]) -> Element:
-    name = f"s{len(links) + 1}"
+def _linked(drawn: Element, title: str, links: list[tuple[str, str]], prefix: str = "s") -> Element:
+    name = f"{prefix}{len(links) + 1}"
     drawn.set("id", name)
     links.append((name, visible(title)))
     return drawn

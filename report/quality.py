@@ -111,7 +111,7 @@ def scores(run: Run) -> Section:
     if threshold is not None:
         near = count(np.abs(of.history.score - threshold) < 0.05)
     title = (
-        f"{whole(share_of(near, total))} of the scores are within 0.05 of the threshold {threshold:g}"
+        f"Within 0.05 of the threshold {threshold:g} are {whole(share_of(near, total))} of the scores"
         if threshold is not None
         else "How the scores of the attempts are spread"
     )

@@ -20,11 +20,12 @@ class Section:
         """A paragraph."""
         self.content.append(element("p", text, **attributes))
 
-    def chart(self, name: str, drawn: Element, caption: str, grid: Grid) -> None:
-        """A chart under what it shows to be so, with its table beside it."""
+    def chart(self, name: str, drawn: Element, caption: str, grid: Grid, *, below: bool = False) -> None:
+        """A chart under what it shows to be so, with its table beside it, or below."""
         self.figures[name], self.grids[name] = drawn, grid
         self.content.append(element("h3", drawn.get("aria-label", "")))
-        self.content.append(beside(drawn, caption, grid.shown()))
+        shown = beside(drawn, caption, *([] if below else [grid.shown()]))
+        self.content += [shown, element("div", grid.shown(), class_="wide")] if below else [shown]
 
     def table(self, name: str, grid: Grid) -> None:
         """A table."""

@@ -13,6 +13,9 @@ RESAMPLES = 10_000
 GRAIN = 0.001
 """Differences are rounded to this before they are resampled: a hundred thousand cost no more than a thousand."""
 
+UNSEEN = 3.69
+"""Of what is expected so often, nothing is seen in one draw of forty: -ln 0.025."""
+
 WINDOWS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 MOST_WINDOWS = 60
 FEWEST_PAIRS = 30
@@ -49,7 +52,9 @@ class Estimate(NamedTuple):
 def bootstrap(differences: Floats, seed: int, resamples: int = RESAMPLES) -> Estimate:
     """The mean of differences, one a question, with the percentile interval of the bootstrap over questions.
 
-    Equal differences are drawn together, by a multinomial distribution: the same as drawing one after the other.
+    Equal differences are drawn together, by a multinomial distribution: the same as drawing one after the other. What
+    no question shows, no resample can: where none went one way, the interval is widened that way by the share of
+    questions that could go so unseen (`UNSEEN` of them all).
     """
     count = len(differences)
     if not count:
@@ -59,7 +64,9 @@ def bootstrap(differences: Floats, seed: int, resamples: int = RESAMPLES) -> Est
     draws = (random.multinomial(count, counts / count, size=part) @ values for part in _parts(resamples, len(values)))
     means = np.concatenate(list(draws)) / count
     low, high = np.percentile(means, [2.5, 97.5])
-    return Estimate(float(differences.mean()), float(low), float(high), count)
+    low -= 0.0 if (values < 0).any() else UNSEEN / count
+    high += 0.0 if (values > 0).any() else UNSEEN / count
+    return Estimate(float(differences.mean()), max(-1.0, float(low)), min(1.0, float(high)), count)
 
 
 def _parts(resamples: int, width: int) -> list[int]:
