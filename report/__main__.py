@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,7 +19,6 @@ from pymongo.errors import PyMongoError
 from flink_job.config import Config, InvalidSettingError
 from report import cases, comparison_page, cost, errors, finding, page, people, quality, traffic
 from report.comparison import compare, sentence
-from report.outcomes import Outcomes
 from report.run import Journal, Run
 from report.section import Section
 from report.store import Store
@@ -64,7 +64,8 @@ def _run(store: Store, name: str, journal: Mapping[str, Any] | None) -> Run:
 
 
 def _sections(store: Store, run: Run, explain: cases.Explain, made_at: str) -> list[Section]:
-    worst, best = (list(_cases(store, run.outcomes, best=best)) for best in (False, True))
+    worst, best = (list(islice(_cases(store, run, best=best), cases.MOST_CASES)) for best in (False, True))
+    distinct = partial(store.distinct, run.name)
     return [
         finding.what_was_run(run, made_at),
         quality.outcomes(run),
@@ -75,18 +76,18 @@ def _sections(store: Store, run: Run, explain: cases.Explain, made_at: str) -> l
         cost.sources(run),
         cases.section("The worst answers", "worst", worst, explain, ", the lowest score first"),
         cases.section("The best answers", "best", best, explain, ", the highest score first"),
-        people.section(run, people.labelled(run.outcomes, store.labels(), store.question_of, store.answers)),
+        people.section(run, people.labelled(run.outcomes, store.labels(), store.question_of, distinct)),
         errors.section(run),
     ]
 
 
-def _cases(store: Store, outcomes: Outcomes, *, best: bool) -> Iterator[cases.Case]:
-    found = dict(islice(cases.extremes(outcomes, store.answers, best=best), CANDIDATES))
-    texts = store.texts(list(found))
-    shown = (
-        cases.Case(texts[one], times) for one, times in found.items() if one in texts and cases.has_texts(texts[one])
-    )
-    return islice(shown, cases.MOST_CASES)
+def _cases(store: Store, run: Run, *, best: bool) -> Iterator[cases.Case]:
+    """Cases from one end of the scores on, but for those whose texts are gone."""
+    found = cases.extremes(run.outcomes, partial(store.distinct, run.name), best=best)
+    for message_id, times in islice(found, CANDIDATES):
+        outcome = store.texts([message_id]).get(message_id)
+        if outcome and cases.has_texts(outcome):
+            yield cases.Case(outcome, times)
 
 
 class Progress:

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from pages.html import element
 from report.grid import Grid
 from report.outcomes import Outcomes
 from report.section import Section
+from report.store import Distinct
 
 Document = Mapping[str, Any]
 Explain = Callable[[Document], Mapping[str, Any] | None]
@@ -38,32 +38,26 @@ class Case:
 
 
 def extremes(
-    of: Outcomes, answers: Callable[[Sequence[str]], Iterable[tuple[str, str]]], *, best: bool
+    of: Outcomes, distinct: Callable[[str, float], Iterable[Distinct]], *, best: bool
 ) -> Iterator[tuple[str, int]]:
     """The ids of outcomes with distinct answers and how often each was given, from one end of the scores on.
-
-    Only texts of outcomes of one question with one score are compared: equal answers have equal scores.
 
     Parameters
     ----------
     of : Outcomes
         Of a run.
-    answers : callable
-        Gives ids with the names of their answers.
+    distinct : callable
+        Gives the distinct answers to a question that have a score: equal answers have equal scores.
     best : bool
         From the highest score on, or from the lowest.
     """
     scored = np.flatnonzero(~np.isnan(of.score))
     keys = -of.score[scored] if best else of.score[scored]
     ordered = scored[np.lexsort((of.question.codes[scored], keys))]
-    same = (np.diff(of.score[ordered]) == 0) & (np.diff(of.question.codes[ordered]) == 0)
-    for group in np.split(ordered, np.flatnonzero(~same) + 1) if len(ordered) else ():
-        first: dict[str, str] = {}
-        times: Counter[str] = Counter()
-        for message_id, answer in answers([of.ids[index] for index in group]):
-            first.setdefault(answer, message_id)
-            times[answer] += 1
-        yield from ((first[answer], many) for answer, many in times.most_common())
+    is_same = (np.diff(of.score[ordered]) == 0) & (np.diff(of.question.codes[ordered]) == 0)
+    for row in ordered[np.concatenate([[True], ~is_same])] if len(ordered) else ():
+        question = of.question.names[of.question.codes[row]]
+        yield from ((answer.message_id, answer.times) for answer in distinct(question, float(of.score[row])))
 
 
 def section(title: str, name: str, cases: Sequence[Case], explain: Explain, left: str) -> Section:

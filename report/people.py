@@ -15,6 +15,7 @@ from report.grid import Grid
 from report.outcomes import Outcomes
 from report.run import Run
 from report.section import Section
+from report.store import Distinct
 
 Document = Mapping[str, Any]
 FEWEST_DRAWN = 20
@@ -36,7 +37,7 @@ def labelled(
     of: Outcomes,
     labels: Sequence[Document],
     question_of: Callable[[Sequence[str]], Mapping[str, str]],
-    answers: Callable[[Sequence[str]], Iterable[tuple[str, str]]],
+    distinct: Callable[[str], Iterable[Distinct]],
 ) -> Labelled:
     """Which answers of a run people have judged: each distinct one once, however often it was given.
 
@@ -46,13 +47,11 @@ def labelled(
     if not labels:
         return found
     questions = set(question_of([str(label["message_id"]) for label in labels]).values())
-    known = {name: number for number, name in enumerate(of.question.names)}
-    codes = [known[name] for name in questions if name in known]
-    rows = np.flatnonzero(np.isin(of.question.codes, codes) & ~np.isnan(of.score))
-    at = {of.ids[row]: int(row) for row in rows}
+    rows = {message_id: row for row, message_id in enumerate(of.ids)}
     given: dict[str, int] = {}
-    for message_id, answer in answers(list(at)):
-        given.setdefault(answer, at[message_id])
+    for question in sorted(questions.intersection(of.question.names)):
+        # What was stored since the outcomes were read is not among them.
+        given |= {answer.name: rows[answer.message_id] for answer in distinct(question) if answer.message_id in rows}
     by_answer: defaultdict[str, list[Document]] = defaultdict(list)
     for label in labels:
         by_answer[str(label["_id"]).partition(":")[0]].append(label)

@@ -1,7 +1,7 @@
 """What a report reads of MongoDB; it writes nothing."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from calibration.cases import answer_id
 from flink_job.database import Database
@@ -9,6 +9,15 @@ from report.outcomes import FIELDS, Outcomes, gather
 
 Document = Mapping[str, Any]
 Told = Callable[[int], None]
+
+
+class Distinct(NamedTuple):
+    """One of the distinct answers to a question: its name, an outcome that has it, and how many do."""
+
+    name: str
+    message_id: str
+    times: int
+
 
 TEXTS = (
     *("question_id", "title", "content", "llm_answer", "best_answer", "other_answers"),
@@ -50,10 +59,23 @@ class Store(Database):
         """Outcomes with their texts, by id."""
         return {str(found["_id"]): found for found in self._of(ids, TEXTS)}
 
-    def answers(self, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """The ids of outcomes with the names of their distinct answers; one text at a time."""
-        for found in self._of(ids, ("question_id", "llm_answer")):
-            yield str(found["_id"]), answer_id(found)
+    def distinct(self, run: str, question: str, score: float | None = None) -> list[Distinct]:
+        """The distinct answers that a run gave to a question, the most frequent first; with a score, those with it.
+
+        MongoDB counts them, so that an answer that was given ten thousand times is read once.
+        """
+        wanted = {"question_id": question, "run": run, "score": {"$ne": None} if score is None else score}
+        counted = {"_id": "$llm_answer", "first": {"$min": "$_id"}, "times": {"$sum": 1}}
+        groups = self._database["results"].aggregate([{"$match": wanted}, {"$group": counted}])
+        found = [
+            Distinct(
+                answer_id({"question_id": question, "llm_answer": group["_id"]}),
+                str(group["first"]),
+                int(group["times"]),
+            )
+            for group in groups
+        ]
+        return sorted(found, key=lambda answer: (-answer.times, answer.message_id))
 
     def labels(self) -> list[Document]:
         """What people said, without texts; of labels of one answer, the random one is first."""

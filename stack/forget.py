@@ -28,8 +28,9 @@ NO_TEXTS: dict[str, Any] = {
 }
 """What an outcome has in the place of its texts."""
 
-NOT_REACHED = """Not reached by this: what is under way, backups, the dataset's file, recorded cassettes, logs, and the
-words that scorers know from references. Answers that were kept by earlier versions go with LLM_ANSWERS_RETENTION."""
+NOT_REACHED = """Not reached by this: what is under way, backups, reports, the dataset's file, recorded cassettes, logs,
+and the words that scorers know from references. Answers that were kept by earlier versions go with
+LLM_ANSWERS_RETENTION."""
 
 CACHE = "cache-service"
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import uuid
 from collections import Counter
+from pathlib import Path
 
 import httpx
 import pytest
@@ -22,7 +23,7 @@ from stack.api import Stack
 from stack.backlog import Backlog, backlogs
 from stack.kafka import Kafka
 from stack.runtime import SUBMIT, Part
-from tests.support import Probe, eventually, question
+from tests.support import Probe, command, eventually, question
 
 
 def test_every_question_of_the_default_run_has_exactly_one_outcome(stack: Stack, probe: Probe) -> None:
@@ -51,6 +52,44 @@ def test_an_accepted_answer_reaches_the_threshold_and_an_exhausted_one_does_not(
         assert outcome["attempts"] == 3 or outcome["accepted"]
         assert max(attempt["score"] for attempt in outcome["history"]) == outcome["score"]
         assert [attempt["attempts"] for attempt in outcome["history"]] == list(range(1, outcome["attempts"] + 1))
+
+
+def test_a_report_has_the_numbers_of_the_metrics_and_shows_texts_as_they_are(stack: Stack, probe: Probe) -> None:
+    script = "<script>alert(1)</script>"
+    evil = [question(f"Why {script} number {number}?", run="evil") for number in range(3)]
+    probe.outcomes(probe.ask(*evil))
+    stack.send(TRAFFIC_RUN="reported", TRAFFIC_TOTAL="80", TRAFFIC_RATE="200", TRAFFIC_POPULARITY="zipf")
+    reports = {"REPORTS_DIR": str(stack.run_dir / "reports")}
+    said = command(stack, "report", "RUN=reported,evil", settings=reports).stdout
+    folder = stack.run_dir / "reports" / "reported,evil"
+    assert f"Report   {folder / 'report.html'}" in said
+
+    html = (folder / "report.html").read_text()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; number" in html
+    assert "<script" not in re.sub(r'"[^"]*"', "", html)
+    assert html.count("<mark") > 100
+    assert "evil and reported share no question" in html
+
+    for run in ("reported", "evil"):
+        metrics = probe.database["metrics"].find_one({"_id": f"run:{run}"})
+        assert metrics is not None
+        summary = {row["figure"]: row["value"] for row in _csv(folder / run / "summary.csv")}
+        counts = ("decided", "accepted", "exhausted", "errors", "unsure", "regenerations")
+        assert [int(summary[name]) for name in counts] == [metrics[name] for name in counts]
+        for source in ("llm", "cache", "mongodb", "coalesced"):
+            assert int(summary[f"source {source}"]) == metrics["by_source"].get(source, 0)
+        for name in ("calls", "input_tokens", "output_tokens", "nanodollars"):
+            assert int(summary[f"spent {name}"]) == metrics["spent"][name]
+        assert int(summary["scored"]) == metrics["score"]["count"]
+        assert float(summary["score mean"]) == pytest.approx(metrics["score"]["sum"] / metrics["score"]["count"] / 1e6)
+        by_source = {row["source"]: int(row["accepted"]) for row in _csv(folder / run / "by_source.csv")}
+        assert sum(by_source.values()) == metrics["accepted"]
+    assert sum(int(row["questions"]) for row in _csv(folder / "reported" / "arrivals_over_time.csv")) == 80
+    [decided] = [row for row in _csv(folder / "reported" / "latency.csv") if row["hop"] == "decided"]
+    assert 0 <= float(decided["p50_ms"]) <= float(decided["p99_ms"]) <= float(decided["longest_ms"])
+
+    refused = command(stack, "report", "RUN=nope", fails=True, settings=reports).stderr
+    assert "RUN=nope is unknown: no outcome is of that run. There are reported, evil" in refused
 
 
 def test_what_the_model_answered_is_stored_with_its_run_its_signals_and_its_scorer(stack: Stack, probe: Probe) -> None:
@@ -241,6 +280,11 @@ def test_a_setting_that_cannot_be_used_is_named_at_start(stack: Stack, service: 
 def submitter(stack: Stack) -> Part:
     """The part that looks after the job."""
     return next(part for part in stack.runtime.parts() if part.service == SUBMIT)
+
+
+def _csv(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as rows:
+        return list(csv.DictReader(rows))
 
 
 def _asked(stack: Stack, run: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The worst and the best answers, and what people said of answers."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 from xml.etree.ElementTree import tostring
@@ -9,20 +10,23 @@ from calibration.cases import answer_id
 from pages.html import element
 from report import cases, people
 from report.outcomes import gather
+from report.store import Distinct
 from report.tests.support import by_name, outcome, run_of
 
 
 class Answers:
-    """What the store has of answers; counts how many texts are read."""
+    """What the store has of answers; counts how often it is asked."""
 
     def __init__(self, documents: Sequence[dict[str, Any]]) -> None:
-        self._by_id = {document["_id"]: document for document in documents}
-        self.read = 0
+        self._documents = documents
+        self.asked = 0
 
-    def __call__(self, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-        for message_id in ids:
-            self.read += 1
-            yield message_id, answer_id(self._by_id[message_id])
+    def __call__(self, question: str, score: float | None = None) -> list[Distinct]:
+        self.asked += 1
+        chosen = [d for d in self._documents if d["question_id"] == question and score in (None, d["score"])]
+        texts = Counter(d["llm_answer"] for d in chosen)
+        first = {d["llm_answer"]: d for d in reversed(chosen)}
+        return [Distinct(answer_id(first[text]), first[text]["_id"], many) for text, many in texts.most_common()]
 
 
 def documents() -> list[dict[str, Any]]:
@@ -41,10 +45,10 @@ def test_each_distinct_answer_is_there_once_with_how_often_it_was_given() -> Non
     assert best == [("m69", 1), ("m68", 1)]
 
 
-def test_only_answers_that_may_be_shown_are_read() -> None:
-    made, read = documents(), Answers(documents())
-    list(islice(cases.extremes(gather(made), read, best=True), 3))
-    assert read.read == 3
+def test_no_more_answers_are_looked_at_than_are_shown() -> None:
+    made, answers = documents(), Answers(documents())
+    list(islice(cases.extremes(gather(made), answers, best=False), 3))
+    assert answers.asked == 2
 
 
 def test_a_run_of_errors_has_no_best_answer() -> None:
