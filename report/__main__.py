@@ -17,8 +17,8 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from flink_job.config import Config, InvalidSettingError
-from report import cases, comparison_page, cost, errors, finding, page, people, quality, traffic
-from report.comparison import compare, sentence
+from report import again, cases, comparison_page, cost, errors, finding, page, people, quality, traffic
+from report.comparison import Comparison, compare, obstacles, sentence
 from report.run import Journal, Run
 from report.section import Section
 from report.store import Store
@@ -42,10 +42,9 @@ def report(store: Store, names: Sequence[str], journals: Mapping[str, Any], now:
     """
     made_at = f"{now:%Y-%m-%d %H:%M} UTC"
     runs = [_run(store, name, journals.get(name)) for name in names]
-    explain = cases.explainer(store.scorer)
-    told = [page.Told(run, _sections(store, run, explain, made_at)) for run in runs]
-    compared = [compare(runs[0], other) for other in runs[1:]]
-    comparisons = [comparison_page.section(found, store.texts) for found in compared]
+    scorer_of = cases.scorers(store.scorer)
+    told = [page.Told(run, _sections(store, run, cases.explainer(scorer_of), made_at)) for run in runs]
+    compared, comparisons = _compared(store, runs, scorer_of)
     headline = " ".join(sentence(found) for found in compared) or finding.finding(runs[0])[0]
     return page.files(told, comparisons, headline, made_at)
 
@@ -61,6 +60,20 @@ def _run(store: Store, name: str, journal: Mapping[str, Any] | None) -> Run:
         store.model_settings(outcomes.settings.said()),
         store.scorers(outcomes.scorer.said()),
     )
+
+
+def _compared(store: Store, runs: Sequence[Run], scorer_of: cases.ScorerOf) -> tuple[list[Comparison], list[Section]]:
+    """Each run against the first: judged alike, if they were not."""
+
+    def answers(name: str) -> Iterator[Mapping[str, Any]]:
+        return store.answers(name, Progress(f"scoring {name} again"))
+
+    judged, note = again.alike(runs, scorer_of, answers)
+    notes = [[*obstacles(runs[0], other), note] if note else [] for other in runs[1:]]
+    compared = [compare(judged[0], other) for other in judged[1:]]
+    return compared, [
+        comparison_page.section(found, store.texts, notes) for found, notes in zip(compared, notes, strict=True)
+    ]
 
 
 def _sections(store: Store, run: Run, explain: cases.Explain, made_at: str) -> list[Section]:

@@ -4,10 +4,12 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
+from cotejo_native import Scorer
 
 from calibration.texts import MOST_LETTERS, cut, visible
 from flink_job.database import references_of
@@ -20,6 +22,7 @@ from report.store import Distinct
 Document = Mapping[str, Any]
 Explain = Callable[[Document], Mapping[str, Any] | None]
 """The judge's explanation of an outcome with its texts; None where its scorer is not known."""
+ScorerOf = Callable[[str], Scorer | None]
 
 MOST_CASES = 10
 MOST_MARKED = 2000
@@ -139,20 +142,23 @@ def held_back_by(explained: Mapping[str, Any] | None) -> str:
     return f"Held back most by {worst['name']}: the answer {meaning} (without it {worst['without_it']:.3f})."
 
 
-def explainer(artefact_of: Callable[[str], str | None]) -> Explain:
-    """Explains by the scorer that gave the score, read once."""
-    from cotejo_native import Scorer  # noqa: PLC0415 - a report without marks needs no Rust
+def scorers(artefact_of: Callable[[str], str | None]) -> ScorerOf:
+    """Gives scorers by their hashes, each read once; None where one is not kept."""
 
-    scorers: dict[str, Any] = {}
+    @cache
+    def scorer_of(name: str) -> Scorer | None:
+        artefact = artefact_of(name)
+        return Scorer(artefact) if artefact else None
+
+    return scorer_of
+
+
+def explainer(scorer_of: ScorerOf) -> Explain:
+    """Explains by the scorer that gave the score."""
 
     def explain(outcome: Document) -> Mapping[str, Any] | None:
         name = outcome.get("scorer")
-        if name is None:
-            return None
-        if name not in scorers:
-            artefact = artefact_of(str(name))
-            scorers[name] = Scorer(artefact) if artefact else None
-        scorer = scorers[name]
+        scorer = scorer_of(str(name)) if name is not None else None
         if scorer is None:
             return None
         question = f"{outcome.get('title') or ''}\n{outcome.get('content') or ''}"

@@ -1,7 +1,7 @@
 """The part of the page that compares two runs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -11,6 +11,7 @@ from pages.html import element
 from pages.plot import Axis, Panel, linear_axis, picture
 from report.comparison import Comparison, by_subject, changed_most, of_all, sentence, signed
 from report.grid import Grid, Value
+from report.outcomes import Outcomes
 from report.run import Run
 from report.section import Section
 from report.statistics import FEWEST_PAIRS, MARGIN, RESAMPLES
@@ -23,9 +24,11 @@ FEW = 300
 """Pairs, below which the exact test is to be read first."""
 
 
-def section(found: Comparison, texts: Texts) -> Section:
-    """The verdict in words, what differs, the metrics, and who improved and who got worse."""
+def section(found: Comparison, texts: Texts, notes: Sequence[str] = ()) -> Section:
+    """The verdict in words, what differs, the metrics, and who improved and who got worse; notes stand above all."""
     made = Section(f"{found.second.name} against {found.first.name}")
+    if notes:
+        made.say(f"Not judged alike: {'; '.join(notes[:-1])}. {notes[-1]}", class_="warning")
     for obstacle in found.obstacles:
         made.say(
             f"Not comparable, {obstacle}. Verdicts by two of them are not the same measure: read no difference in what "
@@ -147,17 +150,15 @@ def _changed(made: Section, found: Comparison, texts: Texts) -> None:
         return
     rows: list[Sequence[Value]] = []
     for what, chosen in zip(("Worse", "Better"), changed_most(found, MOST_CHANGED), strict=True):
-        ids = [_one_each(found, found.questions[number]) for number in chosen]
-        known = texts([message_id for pair in ids for message_id in pair])
-        made.content.append(
-            element("h3", f"{what}: the {len(ids)} greatest changes" if ids else f"{what}: none worth showing")
-        )
-        for first, second in ids:
-            one, other = known.get(first), known.get(second)
+        both = [_one_each(found, found.questions[number]) for number in chosen]
+        known = texts([answer.message_id for pair in both for answer in pair])
+        made.content.append(element("h3", f"{what}: the {len(both)} greatest changes" if both else f"{what}: none"))
+        for pair in both:
+            one, other = (known.get(answer.message_id) for answer in pair)
             if one and other:
-                made.content.append(_drawn(found, one, other))
-                scores = [outcome.get("score") for outcome in (one, other)]
+                made.content.append(_drawn(found, pair, (one, other)))
                 said = [_text(outcome.get("llm_answer")) for outcome in (one, other)]
+                scores = [answer.score for answer in pair]
                 rows.append((what.lower(), str(one["question_id"]), _text(one.get("title")), *scores, *said))
     first, second = found.first.name, found.second.name
     columns = (
@@ -172,37 +173,43 @@ def _changed(made: Section, found: Comparison, texts: Texts) -> None:
     made.grids["changed_most"] = Grid("", columns, rows)
 
 
-def _one_each(found: Comparison, question: str) -> tuple[str, str]:
+class _Answer(NamedTuple):
+    """One outcome of a run, as it is compared."""
+
+    message_id: str
+    verdict: str
+    score: float | None
+
+
+def _one_each(found: Comparison, question: str) -> tuple[_Answer, _Answer]:
     """An outcome of each run that answers a question."""
-    first, second = (run.outcomes.ids[_first(run, question)] for run in (found.first, found.second))
-    return first, second
+    return _typical(found.first.outcomes, question), _typical(found.second.outcomes, question)
 
 
-def _first(run: Run, question: str) -> int:
-    of = run.outcomes.question
-    return int(np.argmax(of.codes == of.names.index(question)))
+def _typical(of: Outcomes, question: str) -> _Answer:
+    """Of the outcomes of a question that was asked several times, one of the more frequent verdict."""
+    rows = np.flatnonzero(of.question.codes == of.question.names.index(question))
+    most = np.bincount(of.verdict.codes[rows]).argmax()
+    row = int(rows[of.verdict.codes[rows] == most][0])
+    score = None if np.isnan(of.score[row]) else float(of.score[row])
+    return _Answer(of.ids[row], of.verdict.names[int(most)], score)
 
 
-def _drawn(found: Comparison, one: Document, other: Document) -> Element:
-    question = f"{one.get('title') or ''}\n{one.get('content') or ''}".strip()
+def _drawn(found: Comparison, pair: Sequence[_Answer], documents: Sequence[Document]) -> Element:
+    first = documents[0]
+    question = f"{first.get('title') or ''}\n{first.get('content') or ''}".strip()
     sides = []
-    for run, outcome in ((found.first, one), (found.second, other)):
-        score = outcome.get("score")
-        told = "no answer" if score is None else f"{outcome['verdict']}, {score:.3f}"
+    for run, answer, outcome in zip((found.first, found.second), pair, documents, strict=True):
+        told = "no answer" if answer.score is None else f"{answer.verdict}, {answer.score:.3f}"
         text = cut(_text(outcome.get("llm_answer")) or "–")
-        sides.append(
-            element(
-                "div", element("h4", f"{visible(run.name)}: {told}"), element("div", text, class_="text", dir="auto")
-            )
-        )
-    reference = element(
-        "p", "Reference: ", element("span", cut(_text(one.get("best_answer")) or "–"), dir="auto"), class_="small text"
-    )
+        heading = element("h4", f"{visible(run.name)}: {told}")
+        sides.append(element("div", heading, element("div", text, class_="text", dir="auto")))
+    reference = element("span", cut(_text(first.get("best_answer")) or "–"), dir="auto")
     return element(
         "article",
         element("p", cut(question), class_="question", dir="auto"),
         element("div", *sides, class_="pair"),
-        reference,
+        element("p", "Reference: ", reference, class_="small text"),
     )
 
 

@@ -59,6 +59,12 @@ class Store(Database):
         """Outcomes with their texts, by id."""
         return {str(found["_id"]): found for found in self._of(ids, TEXTS)}
 
+    def answers(self, run: str, tell: Told) -> Iterator[Document]:
+        """The scored outcomes of a run with their texts, one after the other; tells how many are read."""
+        fields = dict.fromkeys((*TEXTS, "finish_reason"), 1)
+        found = self._database["results"].find({"run": run, "score": {"$ne": None}}, fields).batch_size(MOST_IDS)
+        return _counted(found, tell)
+
     def distinct(self, run: str, question: str, score: float | None = None) -> list[Distinct]:
         """The distinct answers that a run gave to a question, the most frequent first; with a score, those with it.
 

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report import comparison_page
+from report.again import alike
 from report.comparison import by_subject, changed_most, compare, sentence, signed
 from report.outcomes import Codes, gather
 from report.run import Run
@@ -83,6 +86,59 @@ def test_verdicts_of_other_measures_are_not_put_into_a_word(fields: Mapping[str,
     assert any(said in (part.text or "") for part in drawn.content)
     assert "accepted" not in {row[0] for row in drawn.grids["comparison"].rows}
     assert "changed_most" not in drawn.grids
+
+
+class Length:
+    """A scorer to whom long answers are good ones."""
+
+    def score(self, _question: str, _references: Sequence[str], answer: str) -> float:
+        return len(answer) / 100
+
+
+def not_alike() -> tuple[list[Run], dict[str, list[dict[str, Any]]]]:
+    """Two runs that two scorers judged, and their outcomes with texts: the second's are longer."""
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    texts, found = {}, []
+    for day, (name, score, length) in enumerate((("a", 0.9, 60), ("b", 0.2, 80))):
+        outcomes = [outcome(i, score, scorer=name, llm_answer="x" * length, best_answer="y") for i in range(40)]
+        texts[name] = outcomes
+        scorers = {name: {"made_at": made + timedelta(days=day)}}
+        found.append(replace(run_of(*outcomes, outcome(99, None), name=name), scorers=scorers))
+    return found, texts
+
+
+def test_runs_of_two_scorers_are_compared_by_what_the_newer_one_says_of_all_answers() -> None:
+    found, texts = not_alike()
+    asked = []
+
+    def scorer(name: str) -> Length:
+        asked.append(name)
+        return Length()
+
+    judged, note = alike(found, scorer, lambda name: texts[name])
+    assert asked == ["b"]
+    assert "scored again by b" in note
+    compared = compare(judged[0], judged[1])
+    assert compared.obstacles == []
+    assert [run.outcomes.accepted.sum() for run in judged] == [0, 40]
+    assert [run.outcomes.is_error.sum() for run in judged] == [1, 1]
+    assert compared.word == "better"
+    # What the runs themselves were judged is not touched.
+    assert [run.outcomes.accepted.sum() for run in found] == [40, 0]
+
+
+def test_an_answer_that_was_cut_off_is_not_accepted_when_scored_again() -> None:
+    found, texts = not_alike()
+    texts["b"][0]["finish_reason"] = "length"
+    judged, _ = alike(found, lambda _: Length(), lambda name: texts[name])
+    assert judged[1].outcomes.accepted.sum() == 39
+
+
+def test_without_the_scorer_or_with_texts_that_are_gone_nothing_is_scored_again() -> None:
+    found, texts = not_alike()
+    assert alike(found, lambda _: None, lambda name: texts[name]) == (found, "")
+    texts["a"][0]["llm_answer"] = None
+    assert alike(found, lambda _: Length(), lambda name: texts[name]) == (found, "")
 
 
 def test_who_changed_most_is_told_by_verdict_and_then_by_score() -> None:
