@@ -104,14 +104,14 @@ def _metrics(made: Section, found: Comparison) -> None:
     widest = 100 * max([*ends, 2 * MARGIN])
     x = linear_axis(f"{visible(names[1])[:24]} less {visible(names[0])[:24]}, points", -widest, widest, 6)
     ticks = [(row + 0.5, metric.name) for row, metric in enumerate(metrics)]
-    panel = Panel(x, Axis("", len(metrics), 0, ticks), left=152, width=388, height=34 * len(metrics))
+    panel = Panel(x, Axis("", len(metrics), 0, ticks), left=152, width=352, height=34 * len(metrics))
     panel.bar((-100 * MARGIN, 0), (100 * MARGIN, len(metrics)), "quiet band", f"±{100 * MARGIN:g} points")
     panel.line((0, 0), (0, len(metrics)), "mark")
     for row, metric in enumerate(metrics):
         difference = metric.difference
         panel.line((100 * difference.low, row + 0.5), (100 * difference.high, row + 0.5), "first")
         panel.dot((100 * difference.value, row + 0.5), 4, "first dot", signed(difference.value))
-        panel.label(signed(difference.value), (100 * difference.value, row + 0.5), (0, -8), "middle")
+        panel.label(signed(difference.value), (panel.x.high, row + 0.5), (8, 4))
     rows: list[Sequence[Value]] = []
     for metric in metrics:
         said = (found.word or "") if metric.name == "accepted" else ""

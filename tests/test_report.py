@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from stack import report
-from stack.settings import SettingError, StackError
+from stack.settings import ROOT, SettingError, StackError
 
 RECORD = {"run": "demo", "settings": {"TRAFFIC_DISTRIBUTION": "poisson"}}
 EVENTS = """message_id,question_id,scheduled,sent,acknowledged,partition,offset
@@ -76,3 +78,10 @@ def test_without_a_record_on_this_machine_there_is_no_journal(tmp_path: Path) ->
     assert report.journal(tmp_path) is None
     (tmp_path / "run.json").write_text("{")
     assert report.journal(tmp_path) is None
+
+
+def test_the_command_needs_no_more_packages_than_the_others() -> None:
+    # In containers the tool has them, and the command's own environment has not.
+    code = "import sys, stack.__main__; print({'numpy', 'scipy', 'cotejo_native'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said == "set()\n"
