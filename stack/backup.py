@@ -1,7 +1,8 @@
 """The commands that keep a copy of what the stack knows, in one folder, and that give it to another stack.
 
 A folder has `backup.json` and the collections of MongoDB as `mongodb/NAME.bson.gz`. The metrics are not in it: they are
-made from the results, exactly. Nor are the topics and the job's state (docs/adr/0013-backup.md).
+made from the results, and from what is known of those that were removed, exactly. Nor are the topics and the job's
+state (docs/adr/0013-backup.md).
 """
 
 import argparse
@@ -37,7 +38,9 @@ OPTIONS = {"backup": ("BACKUP",), "restore": ("BACKUP",)}
 FORMAT = 1
 MANIFEST, COLLECTIONS = "backup.json", "mongodb"
 METRICS = "metrics"
-OF_PEOPLE_AND_MODELS = ("results", "answers", "budget", "labels", "calibrations")
+EXPIRED = "expired"
+"""What the metrics know of results that were removed: copied after the results, of which more may expire meanwhile."""
+OF_PEOPLE_AND_MODELS = ("results", EXPIRED, "answers", "budget", "labels", "calibrations")
 """The collections that hold what nobody can give again: none may be overwritten."""
 CHUNK = 500
 RAW = CodecOptions(document_class=RawBSONDocument)
@@ -83,7 +86,7 @@ def restore(runtime: Runtime, settings: Settings, arguments: argparse.Namespace)
         for part in runtime.parts():
             if part.service in (*SERVICES, SUBMIT):
                 runtime.stop_part(part.name)
-        # They are made from the results.
+        # They are made from the results, and from what expired.
         database.drop_collection(METRICS)
         load(database, folder, documents)
     with Steps() as steps:
@@ -129,7 +132,8 @@ def _database(client: MongoClient[RawBSONDocument], settings: Settings) -> Datab
 
 
 def _dump(database: Database[RawBSONDocument], folder: Path) -> Iterator[tuple[str, int]]:
-    names = sorted(name for name in database.list_collection_names() if name != METRICS)
+    names = [name for name in database.list_collection_names() if name != METRICS]
+    names.sort(key=lambda name: (name == EXPIRED, name))
     with Progress(console=console) as progress:
         for name in names:
             collection: Collection[RawBSONDocument] = database[name]

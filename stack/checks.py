@@ -1,13 +1,16 @@
 """Settings are checked before anything starts: a wrong one is told at once, and not when its part comes up."""
 
+import json
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from flink_job.config import Config, InvalidSettingError
-from stack.settings import ROOT, SettingError, Settings, StackError
+from stack.settings import ROOT, SettingError, Settings, StackError, seconds
 
 PROGRAMS = ("create-topics", "traffic-generator", "cache-service", "llm-consumer", "storage-service")
 """Our own compiled programs; each knows what its settings may be."""
+
+FOREVER = "forever"
 
 
 def check_settings(settings: Settings, environment: Mapping[str, str], command: Callable[[str], list[str]]) -> None:
@@ -21,13 +24,38 @@ def check_settings(settings: Settings, environment: Mapping[str, str], command: 
             f"KAFKA_SECURITY_PROTOCOL={protocol} is for a Kafka of your own, which KAFKA_BOOTSTRAP_SERVERS names; "
             "the one that comes along is reached from this machine alone, and allowed with it is plaintext"
         )
+    values: dict[str, str] = {}
     for program in PROGRAMS:
         checked = subprocess.run(
             command(program), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
         if checked.returncode != 0:
             raise StackError(f"{program} cannot use a setting. It says:\n{checked.stderr.strip()}")
+        values |= _values(json.loads(checked.stdout), environment)
     try:
         Config.from_environment(environment)
     except InvalidSettingError as error:
         raise StackError(f"flink-submit cannot use a setting. It says:\n{error}") from None
+    _check_retention(values | _values(Config.described(), environment))
+
+
+def _values(described: Iterable[Mapping[str, str | None]], environment: Mapping[str, str]) -> dict[str, str]:
+    """What each setting of a program is, by its name."""
+    return {
+        name: environment.get(name) or setting["default"] or "" for setting in described if (name := setting["name"])
+    }
+
+
+def _check_retention(values: Mapping[str, str]) -> None:
+    """A record that is read again after its result was removed would be stored, and counted, a second time."""
+    kept = values["RESULTS_RETENTION"]
+    if kept == FOREVER:
+        return
+    for name in ("TOPIC_RETENTION", "STATE_TTL"):
+        least = values[name]
+        if least == FOREVER or (seconds(kept) or 0) <= (seconds(least) or 0):
+            allowed = FOREVER if least == FOREVER else f"what is longer than that, or {FOREVER}"
+            raise SettingError(
+                f"RESULTS_RETENTION={kept} is not longer than {name}={least}: a request that is read again after its "
+                f"result was removed would be counted twice; allowed is {allowed}"
+            )

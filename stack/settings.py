@@ -120,7 +120,7 @@ class Settings:
 
         A DRAIN_DEADLINE that cannot be used changes nothing here: no service starts with it.
         """
-        deadline_s = _seconds(self.environment.get("DRAIN_DEADLINE", ""))
+        deadline_s = seconds(self.environment.get("DRAIN_DEADLINE", ""))
         is_usable = deadline_s is not None and deadline_s <= MAX_DRAIN_S
         return math.ceil(deadline_s or 0) + AFTER_DRAIN_S if is_usable else STOP_GRACE_S
 
@@ -184,7 +184,7 @@ def _number(name: str, environ: Mapping[str, str], default: int, what: str, most
     return int(text)
 
 
-def _seconds(duration: str) -> float | None:
+def seconds(duration: str) -> float | None:
     """A duration such as 90s or 1m 30s, or nothing where it is none."""
     text = re.sub(r"\s", "", duration)
     spans = re.findall(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Zµ]+)", text)

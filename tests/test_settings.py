@@ -45,6 +45,11 @@ def up(run_dir: Path, *wrapper: str, **settings: str) -> "subprocess.CompletedPr
         ("BATCH_WAIT", "2days", "from 0s to 1h is allowed"),
         ("STATE_TTL", "999999999d", "no longer than 100 years"),
         ("TOPIC_RETENTION", "1s", "from 1h to 100years"),
+        (
+            "RESULTS_RETENTION",
+            "never",
+            "from 1h to 100years is allowed, in words such as 500ms, 60s or 1h 30m, or forever",
+        ),
         ("KAFKA_SSL_CA_LOCATION", "/none/ca.pem", "no such file or folder"),
         ("KAFKA_SSL_KEYSTORE_LOCATION", "/none/key.pem", "no such file or folder"),
         ("TOPIC_PREFIX", "my topics", "letters, digits, dots"),
@@ -58,6 +63,25 @@ def test_a_setting_that_cannot_be_used_starts_nothing(name: str, value: str, all
     assert result.returncode == 1
     for part in (name, f"'{value}'", allowed):
         assert part in result.stderr
+    assert list(tmp_path.glob("logs/*")) == []
+
+
+@pytest.mark.parametrize(
+    ("results", "name", "value", "allowed"),
+    [
+        ("7days", "TOPIC_RETENTION", "168h", "what is longer than that, or forever"),
+        ("3days", "TOPIC_RETENTION", "7days", "what is longer than that, or forever"),
+        ("100years", "TOPIC_RETENTION", "forever", "allowed is forever"),
+        ("8days", "STATE_TTL", "192h", "what is longer than that, or forever"),
+    ],
+)
+def test_results_are_kept_longer_than_anything_can_be_read_again(
+    results: str, name: str, value: str, allowed: str, tmp_path: Path
+) -> None:
+    result = up(tmp_path, **{"RESULTS_RETENTION": results, name: value})
+    assert result.returncode == 1
+    assert f"RESULTS_RETENTION={results} is not longer than {name}={value}" in result.stderr
+    assert allowed in result.stderr
     assert list(tmp_path.glob("logs/*")) == []
 
 

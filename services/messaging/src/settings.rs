@@ -29,6 +29,29 @@ pub fn duration(from: Duration, to: Duration) -> impl Fn(&str) -> Result<Duratio
     }
 }
 
+/// How long something is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// So long, and then it may be removed.
+    For(Duration),
+    /// Nothing is ever removed.
+    Forever,
+}
+
+/// Reads how long something is kept: a duration such as 7days or 12h, or forever.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_retention(text: &str) -> Result<Retention, String> {
+    if text == "forever" {
+        return Ok(Retention::Forever);
+    }
+    match duration(HOUR, CENTURY)(text) {
+        Ok(kept) => Ok(Retention::For(kept)),
+        Err(allowed) => Err(format!("{allowed}, or forever")),
+    }
+}
+
 /// The servers that a service needs, and how it logs.
 #[derive(Debug, Clone, Args)]
 pub struct CommonConfig {

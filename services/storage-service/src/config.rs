@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use messaging::process::{ProcessConfig, Settings};
-use messaging::settings::{CommonConfig, HOUR, duration};
+use messaging::settings::{CommonConfig, HOUR, Retention, duration, parse_retention};
 
 use crate::watermark::LARGEST_BATCH;
 
@@ -19,6 +19,10 @@ pub struct Config {
     /// How long a batch that is not full waits for more, such as 10ms.
     #[arg(long, env, default_value = "10ms", value_parser = duration(Duration::ZERO, HOUR))]
     pub batch_wait: Duration,
+    /// How long a result is kept, such as 90days, or forever; the metrics count it for ever. Longer than TOPIC_RETENTION
+    /// and STATE_TTL: a record that is read again after its result was removed would be stored again.
+    #[arg(long, env, default_value = "forever", value_parser = parse_retention)]
+    pub results_retention: Retention,
     /// Where to serve the page, /api/metrics, /metrics, /healthz and /readyz.
     #[arg(long, env, default_value = "127.0.0.1:8082")]
     pub http_address: SocketAddr,

@@ -57,10 +57,11 @@ impl BatchHandler for Recorder {
     async fn handle(&self, batch: Vec<Received<Outcome>>) -> anyhow::Result<()> {
         let metrics = self.metrics.find(MetricsDocument::GLOBAL).await;
         let epoch = self.epoch(metrics.as_ref(), &batch).await;
-        let results: Vec<_> = batch
-            .into_iter()
-            .map(|received| ResultDocument::new(received, &epoch))
-            .collect();
+        let results = batch.into_iter().map(|received| ResultDocument::new(received, &epoch));
+        // What is counted was stored, and may have been removed since: it must not be stored again.
+        let is_counted = |result: &ResultDocument| metrics.as_ref().is_some_and(|metrics| metrics.counts(result));
+        let (known, results): (Vec<_>, Vec<_>) = results.partition(is_counted);
+        counter!("outcomes_total", "kind" => "repeated").increment(known.len() as u64);
         let is_ours = self.store.insert(&results).await;
         self.metrics.count(metrics, &results, &is_ours).await?;
         for (result, is_ours) in results.iter().zip(is_ours) {

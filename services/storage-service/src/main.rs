@@ -1,9 +1,11 @@
 //! storage-service: keeps exactly one outcome for every request.
 //!
 //! `validated_responses` and `llm_errors` → [`handler`] → [`store`] and [`metrics_store`] → MongoDB; the numbers are
-//! served by [`web`].
+//! served by [`web`], and [`expirer`] removes old results.
 
 mod config;
+mod expired;
+mod expirer;
 mod handler;
 mod histogram;
 mod metrics_document;
@@ -23,11 +25,13 @@ use messaging::http::{self, Readiness};
 use messaging::pace::Pace;
 use messaging::process;
 use messaging::producer::Producer;
+use messaging::settings::Retention;
 use messaging::worker::Worker;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::config::{Command, Config};
+use crate::expirer::Expirer;
 use crate::handler::Recorder;
 use crate::metrics_store::MetricsStore;
 use crate::store::Store;
@@ -65,6 +69,10 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     tokio::select! {
         () = prepare => {}
         () = shutdown.cancelled() => return Ok(()),
+    }
+    if let Retention::For(kept) = config.results_retention {
+        let expirer = Expirer::new(mongo, metrics.clone());
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(expirer.run(kept)));
     }
     let recorder = Recorder::new(store, metrics, Producer::new(&config.common.kafka)?);
     let pace = Pace::batches(config.batch_size, config.batch_wait);

@@ -5,11 +5,12 @@ use mongodb::bson::{Bson, DateTime, Document, doc, serialize_to_bson};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{ResultDocument, StoredOrigin};
+use crate::recount::Counted;
 use crate::tally::Tally;
 use crate::watermark::Watermarks;
 
 /// A document of the collection `metrics`: of everything, or of one run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricsDocument {
     #[serde(rename = "_id")]
     pub id: String,
@@ -51,10 +52,25 @@ impl MetricsDocument {
         }
     }
 
+    /// Whether the record that a result was made from is counted.
+    pub fn counts(&self, result: &ResultDocument) -> bool {
+        self.watermarks.have(&result.origin)
+    }
+
     /// Whether a record of this epoch comes after what is counted of its partition.
     pub fn goes_on_with(&self, epoch: &str, place: &Origin) -> bool {
         let (place, epoch) = (place.clone(), epoch.to_owned());
         self.watermarks.go_on_with(&StoredOrigin { place, epoch })
+    }
+
+    /// Adds one result to the tally, and nothing to the watermarks.
+    pub fn add(&mut self, result: &Counted) {
+        if self.tally.decided == 0 {
+            (self.began_at, self.updated_at) = (result.stored_at, result.stored_at);
+        }
+        self.tally.add(&result.facts);
+        self.began_at = self.began_at.min(result.stored_at);
+        self.updated_at = self.updated_at.max(result.stored_at);
     }
 
     /// What counting `batch` takes; `None` when nothing of it is left to count.

@@ -12,6 +12,7 @@ use mongodb::options::InsertManyOptions;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
+use crate::expired::{Expired, ExpiredDocument};
 use crate::metrics_document::MetricsDocument;
 use crate::outcome::ResultDocument;
 use crate::recount::{Counted, Recount, Recovery};
@@ -24,6 +25,7 @@ pub struct MetricsStore {
     metrics: Collection<MetricsDocument>,
     runs: Collection<Runs>,
     results: Collection<Counted>,
+    expired: Collection<ExpiredDocument>,
     /// Where the runs are counted that were met so far.
     places: Arc<Mutex<HashMap<String, String>>>,
 }
@@ -35,6 +37,7 @@ impl MetricsStore {
             metrics: mongo.database.collection("metrics"),
             runs: mongo.database.collection("metrics"),
             results: mongo.database.collection("results"),
+            expired: mongo.database.collection("expired"),
             places: Arc::default(),
             mongo,
         }
@@ -47,12 +50,18 @@ impl MetricsStore {
         if self.mongo.until_ok(removed).await.deleted_count > 0 {
             info!("the metrics of an earlier version are counted anew from the results");
         }
-        let there = self.documents().await;
-        let is_there = |id: &str| there.iter().any(|document| document.id == id);
-        let is_whole = |list: Runs| list.documents().all(|(id, _)| is_there(&id));
-        if !is_there(MetricsDocument::GLOBAL) || !self.list().await.is_some_and(is_whole) {
+        if self.whole().await.is_none() {
             self.recover().await;
         }
+    }
+
+    /// The list of runs, if every document is there.
+    pub async fn whole(&self) -> Option<Runs> {
+        let ids = || async { self.runs.distinct("_id", doc! {}).await };
+        let there = self.mongo.until_ok(ids).await;
+        let is_there = |id: &str| there.iter().any(|there| there.as_str() == Some(id));
+        let list = self.list().await.filter(|_| is_there(MetricsDocument::GLOBAL));
+        list.filter(|list| list.documents().all(|(id, _)| is_there(&id)))
     }
 
     /// Counts a batch, each result once, in the document of its run and in that of everything.
@@ -174,7 +183,12 @@ impl MetricsStore {
     async fn recover(&self) {
         info!("a metrics document is missing: counting the results");
         let list = self.list().await;
-        let recovery = self.fold(Recovery::new(list.clone()), Recovery::add).await;
+        let recovery = loop {
+            let begin = |expired| Recovery::new(list.clone(), expired);
+            if let Some(recovery) = self.fold_beside_expired(begin, Recovery::add).await {
+                break recovery;
+            }
+        };
         let (runs, documents) = recovery.finish();
         if list.is_none() {
             let insert = || async {
@@ -198,8 +212,11 @@ impl MetricsStore {
             // In this order: the list only grows, and then it has the run of each document.
             let documents = self.documents().await;
             let Some(runs) = self.list().await else { continue };
-            let recount = Recount::new(runs, documents.clone());
-            let mut counted = self.fold(recount, Recount::add).await.finish();
+            let begin = |expired| Recount::new(runs, documents.clone(), expired);
+            let Some(recount) = self.fold_beside_expired(begin, Recount::add).await else {
+                continue;
+            };
+            let mut counted = recount.finish();
             let mut is_done = true;
             for old in documents {
                 if let Some(new) = counted.get(&old.id) {
@@ -238,6 +255,7 @@ impl MetricsStore {
         self.mongo.until_ok(all).await
     }
 
+    /// The list of runs.
     async fn list(&self) -> Option<Runs> {
         let find = || self.runs.find_one(doc! { "_id": Runs::ID });
         self.mongo.until_ok(find).await
@@ -250,15 +268,38 @@ impl MetricsStore {
         self.mongo.until_ok(insert).await;
     }
 
-    /// Adds every stored result to `start`.
-    async fn fold<T: Clone>(&self, start: T, add: fn(&mut T, &Counted)) -> T {
+    /// What is known of the results that were removed.
+    pub async fn expired(&self) -> Expired {
+        let all = || async { self.expired.find(doc! {}).await?.try_collect().await };
+        let all: Vec<_> = self.mongo.until_ok(all).await;
+        all.into_iter().collect()
+    }
+
+    /// Adds every stored result to what `begin` makes of those that expired; `None` when others did meanwhile, and may
+    /// have been removed before they were read.
+    async fn fold_beside_expired<T: Clone>(
+        &self,
+        begin: impl FnOnce(Expired) -> T,
+        add: fn(&mut T, &Counted),
+    ) -> Option<T> {
+        let expired = self.expired().await;
+        let sum = self.fold(doc! {}, begin(expired.clone()), add).await;
+        let is_unchanged = self.expired().await == expired;
+        if !is_unchanged {
+            warn!("results expired meanwhile: counting again");
+        }
+        is_unchanged.then_some(sum)
+    }
+
+    /// Adds every stored result that `wanted` matches to `start`.
+    pub async fn fold<T: Clone>(&self, wanted: Document, start: T, add: fn(&mut T, &Counted)) -> T {
         let projection: Document = Counted::FIELDS
             .map(|field| (field.to_owned(), 1.into()))
             .into_iter()
             .collect();
         // All of them may be many: there is no limit to how long that takes.
         messaging::wait::until_ok("MongoDB", &self.mongo.place, || async {
-            let mut found = self.results.find(doc! {}).projection(projection.clone()).await?;
+            let mut found = self.results.find(wanted.clone()).projection(projection.clone()).await?;
             let mut sum = start.clone();
             while let Some(result) = found.next().await {
                 add(&mut sum, &result?);

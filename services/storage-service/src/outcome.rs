@@ -10,7 +10,7 @@ use contracts::value::{Id, Score};
 use jiff::Timestamp;
 use messaging::input::{Origin, Outcome, Received};
 use mongodb::bson::DateTime;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// One outcome; `_id` is the request's message_id, so there is never a second one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,7 +32,7 @@ pub struct ResultDocument {
     pub other_answers: Vec<String>,
     pub asked_at: Option<DateTime>,
     pub decided_at: DateTime,
-    pub stored_at: DateTime,
+    pub stored_at: WhenWritten,
     pub model: Option<String>,
     pub calls: Option<u32>,
     pub finish_reason: Option<String>,
@@ -49,6 +49,17 @@ pub struct ResultDocument {
     pub previous: Option<PreviousAttempt>,
     pub retry_of: Option<Id>,
     pub origin: StoredOrigin,
+}
+
+/// The moment in which a document is written. It may have waited long for its server, and must not be taken for an old
+/// one then: what is old was counted long ago, and may be removed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WhenWritten;
+
+impl Serialize for WhenWritten {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        DateTime::now().serialize(serializer)
+    }
 }
 
 /// What the metrics are made of.
@@ -178,7 +189,7 @@ impl ResultDocument {
             other_answers: vec![],
             asked_at: identity.asked_at.map(date),
             decided_at: date(decided_at),
-            stored_at: DateTime::now(),
+            stored_at: WhenWritten,
             model: None,
             calls: None,
             finish_reason: None,

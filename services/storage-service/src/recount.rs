@@ -1,18 +1,19 @@
-//! Metrics from the results themselves: where documents were lost, or are to be checked.
+//! Metrics from the results themselves, and from what is known of those that were removed: where documents were lost, or
+//! are to be checked.
 
 use std::collections::HashMap;
 
 use mongodb::bson::DateTime;
 use serde::Deserialize;
 
+use crate::expired::Expired;
 use crate::metrics_document::MetricsDocument;
 use crate::outcome::{Facts, StoredOrigin};
 use crate::runs::Runs;
-use crate::tally::Tally;
 use crate::watermark::Seen;
 
 /// What of a result is counted, and where it came from.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Counted {
     #[serde(flatten)]
     pub facts: Facts,
@@ -47,45 +48,47 @@ pub struct Recovery {
     /// Without a list before, the first runs that are read are in it.
     fills_the_list: bool,
     documents: HashMap<String, MetricsDocument>,
+    expired: Expired,
     seen: Seen,
 }
 
 impl Recovery {
     /// Nothing read yet. `runs` is the list, if that was not lost.
-    pub fn new(runs: Option<Runs>) -> Self {
+    pub fn new(runs: Option<Runs>, expired: Expired) -> Self {
+        let fills_the_list = runs.is_none();
+        let mut runs = runs.unwrap_or_else(Runs::none);
+        if fills_the_list {
+            expired.runs().for_each(|run| runs.add(run));
+        }
         Self {
-            fills_the_list: runs.is_none(),
-            runs: runs.unwrap_or_else(Runs::none),
-            documents: HashMap::new(),
-            seen: Seen::default(),
+            fills_the_list,
+            runs,
+            documents: expired.counted().map(|one| (one.id.clone(), one.clone())).collect(),
+            seen: Seen::beside(expired.watermarks()),
+            expired,
         }
     }
 
     /// Adds one result.
     pub fn add(&mut self, result: &Counted) {
         self.seen.add(&result.origin);
-        self.count(MetricsDocument::GLOBAL, None, result);
+        self.count(MetricsDocument::GLOBAL, result);
         let Some(run) = &result.run else { return };
         if self.fills_the_list {
             self.runs.add(run);
         }
         // A run that can still be put into the list is being counted for the first time just now.
         if let Some(id) = self.runs.place_of(run) {
-            let name = (id != Runs::OTHER).then_some(run);
-            self.count(&id, name, result);
+            self.count(&id, result);
         }
     }
 
-    fn count(&mut self, id: &str, run: Option<&String>, result: &Counted) {
-        let document = self.documents.entry(id.to_owned()).or_insert_with(|| MetricsDocument {
-            run: run.cloned(),
-            began_at: result.stored_at,
-            updated_at: result.stored_at,
-            ..MetricsDocument::empty(id)
-        });
-        document.tally.add(&result.facts);
-        document.began_at = document.began_at.min(result.stored_at);
-        document.updated_at = document.updated_at.max(result.stored_at);
+    fn count(&mut self, id: &str, result: &Counted) {
+        if self.expired.has(id, result) {
+            return;
+        }
+        let document = self.documents.entry(id.to_owned());
+        document.or_insert_with(|| MetricsDocument::empty(id)).add(result);
     }
 
     /// The list of runs, and every document that there has to be.
@@ -112,18 +115,20 @@ impl Recovery {
 pub struct Recount {
     runs: Runs,
     documents: HashMap<String, MetricsDocument>,
+    expired: Expired,
 }
 
 impl Recount {
     /// Nothing read yet.
-    pub fn new(runs: Runs, documents: impl IntoIterator<Item = MetricsDocument>) -> Self {
+    pub fn new(runs: Runs, documents: impl IntoIterator<Item = MetricsDocument>, expired: Expired) -> Self {
         let emptied = documents.into_iter().map(|document| {
-            let tally = Tally::default();
+            let tally = expired.tally(&document.id);
             (document.id.clone(), MetricsDocument { tally, ..document })
         });
         Self {
             runs,
             documents: emptied.collect(),
+            expired,
         }
     }
 
@@ -133,6 +138,7 @@ impl Recount {
         for id in [Some(MetricsDocument::GLOBAL.to_owned()), of_run].into_iter().flatten() {
             if let Some(document) = self.documents.get_mut(&id)
                 && document.watermarks.have(&result.origin)
+                && !self.expired.has(&id, result)
             {
                 document.tally.add(&result.facts);
             }

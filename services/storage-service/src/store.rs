@@ -38,6 +38,9 @@ impl Store {
     /// Inserts what is not there yet and returns, for each result, whether the stored document
     /// was made from that very record: now, or before a crash.
     pub async fn insert(&self, batch: &[ResultDocument]) -> Vec<bool> {
+        if batch.is_empty() {
+            return vec![];
+        }
         let options = InsertManyOptions::builder().ordered(false).build();
         let repeated = self
             .mongo

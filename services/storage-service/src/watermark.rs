@@ -27,6 +27,12 @@ impl Watermark {
         offset <= self.last && self.missing.binary_search(&offset).is_err()
     }
 
+    /// What of it concerns the records up to `last`.
+    fn up_to(&self, last: i64) -> Self {
+        let missing = self.missing.iter().copied().filter(|&offset| offset < last).collect();
+        Self { last, missing }
+    }
+
     /// With one more record counted. What comes after the last one comes when all before it is done with.
     fn with(mut self, offset: i64) -> Self {
         if offset > self.last {
@@ -87,14 +93,49 @@ impl Watermarks {
     }
 }
 
-/// The records that a reader of all results has come across.
+/// The last records of each partition that some results were made from, and before them whatever was counted.
 #[derive(Debug, Clone, Default)]
-pub struct Seen(BTreeMap<(String, String), BTreeSet<i64>>);
+pub struct Passed(BTreeMap<(String, String), i64>);
 
-impl Seen {
+impl Passed {
     /// Takes note of the record that a result was made from.
     pub fn add(&mut self, origin: &StoredOrigin) {
-        let newest = self.0.entry(keys(origin)).or_default();
+        let last = self.0.entry(keys(origin)).or_default();
+        *last = origin.place.offset.max(*last);
+    }
+
+    /// Brings watermarks to what `counted` tells of the records up to these.
+    pub fn advance(&self, watermarks: &mut Watermarks, counted: &Watermarks) {
+        for ((epoch, partition), &passed) in &self.0 {
+            let of_epoch = watermarks.0.entry(epoch.clone()).or_default();
+            let mark = of_epoch.entry(partition.clone()).or_default();
+            let last = passed.max(mark.last);
+            *mark = counted
+                .of(epoch, partition)
+                .map_or_else(|| mark.clone(), |all| all.up_to(last));
+        }
+    }
+}
+
+/// The records that a reader of all results has come across.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Of each partition those that came last.
+    newest: BTreeMap<(String, String), BTreeSet<i64>>,
+    /// What is counted of those whose results were removed, and of those before them.
+    removed: Watermarks,
+}
+
+impl Seen {
+    /// Nothing read yet; these results were removed before.
+    pub fn beside(removed: Watermarks) -> Self {
+        let newest = BTreeMap::new();
+        Self { newest, removed }
+    }
+
+    /// Takes note of the record that a result was made from.
+    pub fn add(&mut self, origin: &StoredOrigin) {
+        let newest = self.newest.entry(keys(origin)).or_default();
         newest.insert(origin.place.offset);
         while newest.len() > LARGEST_BATCH {
             newest.pop_first();
@@ -103,11 +144,15 @@ impl Seen {
 
     /// As watermarks: what was not seen, and may still be on its way, is missing.
     pub fn watermarks(&self) -> Watermarks {
-        let mut watermarks = Watermarks::default();
-        for ((epoch, partition), newest) in &self.0 {
-            let last = newest.last().copied().unwrap_or_default();
+        let mut watermarks = self.removed.clone();
+        for ((epoch, partition), newest) in &self.newest {
+            let removed = self.removed.of(epoch, partition);
+            let is_removed = |&offset: &i64| removed.is_some_and(|mark| mark.has(offset));
+            let last = newest.last().max(removed.map(|mark| &mark.last));
+            let last = last.copied().unwrap_or_default();
             let first = (last + 1 - LARGEST_BATCH as i64).max(0);
-            let missing = (first..last).filter(|offset| !newest.contains(offset)).collect();
+            let missing = (first..last).filter(|offset| !newest.contains(offset) && !is_removed(offset));
+            let missing = missing.collect();
             let of_epoch = watermarks.0.entry(epoch.clone()).or_default();
             of_epoch.insert(partition.clone(), Watermark { last, missing });
         }

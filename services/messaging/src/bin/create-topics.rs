@@ -10,7 +10,7 @@ use contracts::topic::{DEAD_LETTERS, MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES, to
 use messaging::client::{KafkaConfig, LogContext, is_refusal};
 use messaging::process::{self, ProcessConfig, Settings};
 use messaging::producer::Producer;
-use messaging::settings::{CENTURY, HOUR, duration};
+use messaging::settings::{Retention, parse_retention};
 use messaging::wait::until_mended;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigResource, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier,
@@ -44,19 +44,11 @@ struct Config {
     process: ProcessConfig,
 }
 
-/// How long a topic keeps a record: as Kafka has it, in milliseconds.
-#[derive(Debug, Clone)]
-struct Retention(String);
-
-const FOREVER: &str = "-1";
-
-fn parse_retention(text: &str) -> Result<Retention, String> {
-    if text == "forever" {
-        return Ok(Retention(FOREVER.into()));
-    }
-    match duration(HOUR, CENTURY)(text) {
-        Ok(kept) => Ok(Retention(kept.as_millis().to_string())),
-        Err(allowed) => Err(format!("{allowed}, or forever")),
+/// As Kafka has it, in milliseconds.
+fn milliseconds(retention: Retention) -> String {
+    match retention {
+        Retention::For(kept) => kept.as_millis().to_string(),
+        Retention::Forever => "-1".to_owned(),
     }
 }
 
@@ -89,7 +81,7 @@ impl Config {
                 settings: vec![
                     ("max.message.bytes", largest.to_string()),
                     (MIN_INSYNC, self.min_insync().to_string()),
-                    ("retention.ms", self.topic_retention.0.clone()),
+                    ("retention.ms", milliseconds(self.topic_retention)),
                     ("segment.bytes", SEGMENT_BYTES.to_string()),
                 ],
             })

@@ -1,0 +1,143 @@
+//! Removes old results from MongoDB, a slice at a time, once what they add to the metrics is in `expired`.
+//!
+//! Whenever this ends, the sum of both is the same: each document of `expired` changes in one guarded update, and nothing
+//! is removed before all of them are. Of replicas that do this at once one is first, and the others find that out.
+
+use std::time::Duration;
+
+use messaging::mongo::{Mongo, duplicates};
+use mongodb::bson::{DateTime, doc};
+use mongodb::options::FindOneOptions;
+use mongodb::{Collection, IndexModel};
+use serde::Deserialize;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tracing::{info, warn};
+
+use crate::expired::{Change, Expired, ExpiredDocument, Slice};
+use crate::metrics_document::MetricsDocument;
+use crate::metrics_store::MetricsStore;
+
+/// How often old results are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(3600);
+/// How many results expire together; a few more where several were stored in the same millisecond.
+const SLICE: u64 = 10_000;
+
+/// What of a result tells how old it is.
+#[derive(Deserialize)]
+struct Stored {
+    stored_at: DateTime,
+}
+
+/// Removes results that are too old.
+pub struct Expirer {
+    mongo: Mongo,
+    metrics: MetricsStore,
+    expired: Collection<ExpiredDocument>,
+    results: Collection<Stored>,
+}
+
+impl Expirer {
+    /// The collections of a database; nothing is asked of it yet.
+    pub fn new(mongo: Mongo, metrics: MetricsStore) -> Self {
+        Self {
+            expired: mongo.database.collection("expired"),
+            results: mongo.database.collection("results"),
+            metrics,
+            mongo,
+        }
+    }
+
+    /// Removes what was stored longer ago than `retention`, now and from time to time, for ever.
+    pub async fn run(self, retention: Duration) {
+        let by_age = IndexModel::builder().keys(doc! { "stored_at": 1 }).build();
+        self.mongo.until_ok(|| self.results.create_index(by_age.clone())).await;
+        let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let oldest = DateTime::now().timestamp_millis().saturating_sub(retention);
+            let removed = self.remove(DateTime::from_millis(oldest)).await;
+            if removed > 0 {
+                info!(count = removed, "removed results older than RESULTS_RETENTION");
+            }
+        }
+    }
+
+    /// Removes what was stored before `oldest`, and gives how many results those were.
+    async fn remove(&self, oldest: DateTime) -> u64 {
+        let mut removed = 0;
+        let mut expired = self.metrics.expired().await;
+        while let Some(end) = self.end_of_slice(oldest).await {
+            let began = Instant::now();
+            let Some(expired_until) = self.expire(end, &mut expired).await else {
+                break;
+            };
+            let older = doc! { "stored_at": { "$lt": expired_until } };
+            let delete = || self.results.delete_many(older.clone());
+            removed += self.mongo.until_ok(delete).await.deleted_count;
+            if expired_until < end {
+                warn!(stored_at = %expired_until, "a result that the metrics do not count yet keeps later ones from being removed");
+                break;
+            }
+            // Storing has half the time at least.
+            sleep(began.elapsed()).await;
+        }
+        removed
+    }
+
+    /// Until when the oldest results were stored that are removed together; `None` when no result is too old.
+    async fn end_of_slice(&self, oldest: DateTime) -> Option<DateTime> {
+        self.nth_stored_at(oldest, 0).await?;
+        let last = self.nth_stored_at(oldest, SLICE - 1).await;
+        // With all that were stored in the same millisecond.
+        let end = last.map(|last| DateTime::from_millis(last.timestamp_millis() + 1));
+        Some(end.unwrap_or(oldest))
+    }
+
+    /// When the result was stored that so many were stored before, unless it is not too old.
+    async fn nth_stored_at(&self, oldest: DateTime, skipped: u64) -> Option<DateTime> {
+        let options = FindOneOptions::builder()
+            .sort(doc! { "stored_at": 1 })
+            .skip(skipped)
+            .projection(doc! { "_id": 0, "stored_at": 1 })
+            .build();
+        let too_old = doc! { "stored_at": { "$lt": oldest } };
+        let find = || self.results.find_one(too_old.clone()).with_options(options.clone());
+        self.mongo.until_ok(find).await.map(|found| found.stored_at)
+    }
+
+    /// Counts the results in `expired` that were stored before `end`, or before the first that the metrics do not count
+    /// yet, and gives until when; `None` when this is no time to go on.
+    async fn expire(&self, mut end: DateTime, expired: &mut Expired) -> Option<DateTime> {
+        // Else whoever makes what is missing would have to begin again and again.
+        let runs = self.metrics.whole().await?;
+        let counted = self.metrics.find(MetricsDocument::GLOBAL).await?.watermarks;
+        let changes = loop {
+            let slice = Slice::new(end, runs.clone(), counted.clone(), expired.clone());
+            let older = doc! { "stored_at": { "$lt": end } };
+            match self.metrics.fold(older, slice, Slice::add).await.finish() {
+                Ok(changes) => break changes,
+                Err(first) => end = first,
+            }
+        };
+        for change in changes {
+            if !self.make(&change).await {
+                info!("another replica removes old results");
+                return None;
+            }
+            expired.set(change.after);
+        }
+        Some(end)
+    }
+
+    /// Whether a document was still as it was known, and is changed.
+    async fn make(&self, Change { guard, after }: &Change) -> bool {
+        let Some(guard) = guard else {
+            let insert = || async { duplicates(self.expired.insert_many([after]).await) };
+            return self.mongo.until_ok(insert).await.is_empty();
+        };
+        let replace = || self.expired.replace_one(guard.clone(), after);
+        self.mongo.until_ok(replace).await.matched_count == 1
+    }
+}
