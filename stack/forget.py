@@ -100,7 +100,7 @@ def forget(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) 
     kept = retention_s(Kafka.of(settings), [*READERS, DEAD_LETTERS])
     with Texts(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"]) as texts, _without_caches(runtime):
         done = texts.forget(given.get("QUESTION"), given.get("MESSAGE"))
-    if not (done.outcomes or done.questions or done.kept_answers):
+    if not (done.outcomes or done.questions or done.kept_answers or done.labels):
         [(name, value)] = given.items()
         raise StackError(f"Nothing is stored of {name}={value}. What is under way can be forgotten once it is decided.")
     console.print(f"outcomes without texts now   {done.outcomes:,}")

@@ -159,13 +159,39 @@ class Probe:
         return {document["_id"]: document for document in self.database["metrics"].find({"decided": {"$exists": True}})}
 
     def metrics_equal_the_results(self) -> bool:
-        """Whether the metrics document says just what the results add up to, and each run's what its own do."""
-        metrics = self.metrics()
-        by_document: dict[str, list[Document]] = {"global": self.results()}
+        """Whether the metrics document says just what the results add up to, and each run's what its own do.
+
+        With them goes what `expired` says of those that were removed, or may be.
+        """
+        metrics, expired = self.metrics(), self.expired()
+        by_document: dict[str, list[Document]] = {"global": self.results()} | {
+            name: [] for name in expired if name != "global"
+        }
         for outcome in by_document["global"]:
             if outcome.get("run"):
                 by_document.setdefault(f"run:{outcome['run']}", []).append(outcome)
-        return all(_says(metrics.get(name, {}), sum_up(results)) for name, results in by_document.items())
+
+        def total(name: str, results: list[Document]) -> Document:
+            gone = expired.get(name)
+            left = [outcome for outcome in results if not gone or outcome["stored_at"] >= gone["before"]]
+            return {field: _added(value, (gone or {}).get(field)) for field, value in sum_up(left).items()}
+
+        return all(_says(metrics.get(name, {}), total(name, results)) for name, results in by_document.items())
+
+    def expired(self) -> dict[str, Document]:
+        """What is known of the results that were removed, by metrics document."""
+        return {document["_id"]: document for document in self.database["expired"].find()}
+
+    def read_again(self, group: str) -> None:
+        """Lets a consumer group that is stopped begin with the first record of each of its topics."""
+        reader = self._consumer(group)
+        try:
+            for topic in (topic for topic, its_group in READERS.items() if its_group == group):
+                name = self._kafka.topic(topic)
+                first = [TopicPartition(name, p, 0) for p in reader.list_topics(name).topics[name].partitions]
+                reader.commit(offsets=first, asynchronous=False)
+        finally:
+            reader.close()
 
     def _progress(self) -> tuple[list[int], list[int]]:
         """The end of every partition, and the position of its reader."""
@@ -281,6 +307,15 @@ def sum_up(results: list[Document]) -> Document:
 
 def _says(metrics: Document, summed: Document) -> bool:
     return all(_without_zeros(metrics.get(name, {})) == _without_zeros(summed[name]) for name in summed)
+
+
+def _added(one: Any, other: Any) -> Any:  # noqa: ANN401 - numbers, and mappings of them
+    """The sum of two tallies, number by number; names are the same in both."""
+    if one is None or other is None:
+        return one if other is None else other
+    if isinstance(one, Mapping):
+        return {name: _added(one.get(name), other.get(name)) for name in {**one, **other}}
+    return one if isinstance(one, str) else one + other
 
 
 AMOUNTS = ("calls", "input_tokens", "output_tokens", "nanodollars")
