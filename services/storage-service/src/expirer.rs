@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use messaging::mongo::{Mongo, duplicates};
+use messaging::wait::until_ok;
 use mongodb::bson::{DateTime, doc};
-use mongodb::options::FindOneOptions;
 use mongodb::{Collection, IndexModel};
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -19,8 +20,9 @@ use crate::metrics_store::MetricsStore;
 
 /// How often old results are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
-/// How many results expire together; a few more where several were stored in the same millisecond.
-const SLICE: u64 = 10_000;
+/// How many results expire together, and a few more where several were stored in the same millisecond: so few that
+/// removing them takes the embedded MongoDB a moment alone, as others wait meanwhile.
+const SLICE: usize = 500;
 
 /// What of a result tells how old it is.
 #[derive(Deserialize)]
@@ -68,7 +70,7 @@ impl Expirer {
     async fn remove(&self, oldest: DateTime) -> u64 {
         let mut removed = 0;
         let mut expired = self.metrics.expired().await;
-        while let Some(end) = self.end_of_slice(oldest).await {
+        for end in self.slices(oldest).await {
             let began = Instant::now();
             let Some(expired_until) = self.expire(end, &mut expired).await else {
                 break;
@@ -86,25 +88,28 @@ impl Expirer {
         removed
     }
 
-    /// Until when the oldest results were stored that are removed together; `None` when no result is too old.
-    async fn end_of_slice(&self, oldest: DateTime) -> Option<DateTime> {
-        self.nth_stored_at(oldest, 0).await?;
-        let last = self.nth_stored_at(oldest, SLICE - 1).await;
-        // With all that were stored in the same millisecond.
-        let end = last.map(|last| DateTime::from_millis(last.timestamp_millis() + 1));
-        Some(end.unwrap_or(oldest))
-    }
-
-    /// When the result was stored that so many were stored before, unless it is not too old.
-    async fn nth_stored_at(&self, oldest: DateTime, skipped: u64) -> Option<DateTime> {
-        let options = FindOneOptions::builder()
-            .sort(doc! { "stored_at": 1 })
-            .skip(skipped)
-            .projection(doc! { "_id": 0, "stored_at": 1 })
-            .build();
-        let too_old = doc! { "stored_at": { "$lt": oldest } };
-        let find = || self.results.find_one(too_old.clone()).with_options(options.clone());
-        self.mongo.until_ok(find).await.map(|found| found.stored_at)
+    /// Until when the results were stored that are removed together, a slice after the other.
+    async fn slices(&self, oldest: DateTime) -> Vec<DateTime> {
+        // They may be many: there is no limit to how long that takes. Asked once, as the embedded MongoDB sorts them all.
+        until_ok("MongoDB", &self.mongo.place, || async {
+            let too_old = self.results.find(doc! { "stored_at": { "$lt": oldest } });
+            let by_age = too_old.sort(doc! { "stored_at": 1 });
+            let mut found = by_age.projection(doc! { "_id": 0, "stored_at": 1 }).await?;
+            let (mut ends, mut count) = (vec![], 0);
+            while let Some(Stored { stored_at }) = found.try_next().await? {
+                count += 1;
+                if count % SLICE == 0 {
+                    // With all that were stored in the same millisecond.
+                    ends.push(DateTime::from_millis(stored_at.timestamp_millis() + 1));
+                }
+            }
+            if count % SLICE > 0 {
+                ends.push(oldest);
+            }
+            ends.dedup();
+            mongodb::error::Result::Ok(ends)
+        })
+        .await
     }
 
     /// Counts the results in `expired` that were stored before `end`, or before the first that the metrics do not count
