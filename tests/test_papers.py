@@ -57,6 +57,10 @@ def defaults() -> Mapping[str, set[str | None]]:
         described += json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     described += [{"name": name, "default": str(port)} for name, port in PORTS.items()]
     described += [{"name": name, "default": "1"} for name in SCALES.values()]
+    script = (ROOT / "jobmanager/start.sh").read_text()
+    described += [
+        {"name": name, "default": default} for name, default in re.findall(r"\{(\w+_MEMORY):-(\w+)\}", script)
+    ]
     run_dir = Settings.from_environment({}).run_dir.relative_to(ROOT)
     found: defaultdict[str, set[str | None]] = defaultdict(set, COTEJO_RUN_DIR={str(run_dir)})
     for setting in described:
