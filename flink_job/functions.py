@@ -4,7 +4,6 @@ No record makes an exception leave them: it would end the job. Where the state f
 leave: the task starts again from the last checkpoint, and loses nothing.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -90,11 +89,24 @@ class FirstJudge(ProcessFunction):  # type: ignore[misc]
 
 
 class Errors(ProcessFunction):  # type: ignore[misc]
-    """Tells `Attempts` which requests have ended with an error; what cannot be read, storage-service tells of."""
+    """Tells `Attempts` which requests have ended with an error; what cannot be read, storage-service tells of.
+
+    Parameters
+    ----------
+    judge : JudgeToBe
+        What reads them.
+    """
+
+    def __init__(self, judge: JudgeToBe) -> None:
+        self._judge_to_be = judge
+
+    def open(self, _runtime_context: RuntimeContext) -> None:
+        """Called by Flink before the first record."""
+        self._judge = self._judge_to_be.make()
 
     def process_element(self, row: Row, _context: ProcessFunction.Context) -> Iterator[Row]:
         """Called by Flink for every record."""
-        if message_id := _message_id(row[VALUE]):
+        if message_id := self._judge.ended(row[VALUE]):
             _, _, *origin = row
             yield Row(message_id, None, None, None, *origin)
 
@@ -198,15 +210,6 @@ def _times_short_of_memory(record: Row | Record) -> int:
     with file.open("ab") as tally:
         tally.write(b"|")
     return times + 1
-
-
-def _message_id(error: bytes | None) -> str | None:
-    try:
-        fields = json.loads(error or b"")
-    except (ValueError, RecursionError):
-        return None
-    message_id = fields.get("message_id") if isinstance(fields, dict) else None
-    return message_id if isinstance(message_id, str) else None
 
 
 def _dead_letter(record: Record, topic: str, reason: str) -> Row:

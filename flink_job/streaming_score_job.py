@@ -76,7 +76,7 @@ def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe, rema
     if remade:
         _name_source(answers, f"{ANSWERS}-{remade}")
     judged = _named(answers.process(FirstJudge(origin, judge), _message()), "score")
-    ended = _named(_records(tables, ERRORS).process(Errors(), _failed()), "errors")
+    ended = _named(_records(tables, ERRORS).process(Errors(judge), _failed()), "errors")
     followed = _named(
         judged.get_side_output(OutputTag(FAILED.tag_id, _failed()))
         .union(ended)

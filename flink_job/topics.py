@@ -39,5 +39,7 @@ class Topics:
         """The id of the topic of answers, if the job's state begins with another: its offsets mean nothing there."""
         now = self.answers()
         if not self._noted.exists():
-            self._noted.write_text(now)
+            draft = self._noted.with_suffix(".draft")
+            draft.write_text(now)
+            draft.rename(self._noted)
         return None if self._noted.read_text() == now else now

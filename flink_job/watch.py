@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -49,10 +48,11 @@ def main() -> int:
     start_log(config)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
+        watch = JobWatch(Flink(config.flink_url), Topics(config).answers, options.healthy)
         code = submit()
         if code or options.once:
             return code
-        JobWatch(Flink(config.flink_url), Topics(config).answers, options.healthy).keep()
+        watch.keep()
     except KeyboardInterrupt:
         return 0
 
@@ -82,7 +82,8 @@ class JobWatch:
 
     def __init__(self, flink: Flink, topic_id: Callable[[], str], healthy: Path | None) -> None:
         self._flink, self._topic_id, self._healthy = flink, topic_id, healthy
-        self._read: str | None = None
+        # Before the submission: a topic that is made anew meanwhile is noticed afterwards.
+        self._read = self._what_is_read()
         self._said = ""
         self._failures = 0
 
@@ -101,7 +102,7 @@ class JobWatch:
         except (HTTPError, FlinkError) as error:
             self._tell(f"Flink does not answer: {error}")
             return
-        read = self._what_is_read()
+        read = self._what_is_read() or self._read
         self._read = self._read or read
         if running and read != self._read:
             complaint = "the topic of answers was made anew, and the job is submitted again to read it from its start"
@@ -114,9 +115,10 @@ class JobWatch:
         return f"the job is gone, and is submitted again: {how}"
 
     def _what_is_read(self) -> str | None:
-        with suppress(KafkaException):
+        try:
             return self._topic_id()
-        return self._read
+        except KafkaException:
+            return None
 
     def _submit_again(self) -> bool:
         if submit() == 0:

@@ -50,15 +50,17 @@ def report(store: Store, names: Sequence[str], journals: Mapping[str, Any], now:
 
 
 def _run(store: Store, name: str, journal: Mapping[str, Any] | None) -> Run:
-    outcomes = store.outcomes(name, Progress(f"reading {name}"))
+    outcomes, removed = store.outcomes(name, Progress(f"reading {name}")), store.removed(name)
     if not len(outcomes):
-        raise CannotReportError(f"RUN={name} has no outcome")
+        gone = f" left: RESULTS_RETENTION has had {removed:,} removed" if removed else ""
+        raise CannotReportError(f"RUN={name} has no outcome{gone}")
     return Run(
         name,
         outcomes,
         Journal.of(journal) if journal else None,
         store.model_settings(outcomes.settings.said()),
         store.scorers(outcomes.scorer.said()),
+        removed,
     )
 
 

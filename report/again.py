@@ -1,5 +1,6 @@
 """Scoring runs again by one scorer, so that those that were judged by two can be compared."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -64,15 +65,17 @@ def _judged(run: Run, name: str, judge: Scores, threshold: float, answers: Calla
     of = run.outcomes
     rows = {message_id: row for row, message_id in enumerate(of.ids)}
     score, accepted, is_done = of.score.copy(), np.zeros(len(of), dtype=bool), np.isnan(of.score)
-    known: dict[tuple[str, str], float] = {}
+    # By a digest: the texts of a whole run are not for memory.
+    known: dict[bytes, float] = {}
     for outcome in answers(run.name):
         row = rows.get(str(outcome["_id"]))
         if row is None or outcome.get("llm_answer") is None or outcome.get("best_answer") is None:
             continue
-        key = (str(outcome["question_id"]), str(outcome["llm_answer"]))
+        question = f"{outcome.get('title') or ''}\n{outcome.get('content') or ''}"
+        case = (question, references_of(outcome), str(outcome["llm_answer"]))
+        key = hashlib.blake2b(repr(case).encode(errors="replace"), digest_size=16).digest()
         if key not in known:
-            question = f"{outcome.get('title') or ''}\n{outcome.get('content') or ''}"
-            known[key] = judge.score(question, references_of(outcome), outcome["llm_answer"])
+            known[key] = judge.score(*case)
         score[row], is_done[row] = known[key], True
         accepted[row] = known[key] >= threshold and outcome.get("finish_reason") != CUT_OFF
     verdict = np.where(of.is_error, 2, np.where(accepted, 0, 1))

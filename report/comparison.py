@@ -118,13 +118,13 @@ def obstacles(first: Run, second: Run) -> list[str]:
     for what, of in (("scorer", _scorers), ("threshold", _thresholds)):
         one, other = of(first.outcomes), of(second.outcomes)
         if one and other and (one != other or len(one) > 1):
-            found.append(f"other {what}: {', '.join(one)} in {first.name}, {', '.join(other)} in {second.name}")
+            found.append(f"other {what}: {', '.join(one)} in {first.shown}, {', '.join(other)} in {second.shown}")
     return found
 
 
 def sentence(found: Comparison) -> str:
     """What may be said of the second run against the first, and no more."""
-    one, other, difference = found.first.name, found.second.name, found.main.difference
+    one, other, difference = found.first.shown, found.second.shown, found.main.difference
     counted = f"{len(found.questions):,} shared questions"
     if not found.questions:
         return f"{other} and {one} share no question and cannot be compared: they had other datasets, or other draws."

@@ -26,7 +26,7 @@ FEW = 300
 
 def section(found: Comparison, texts: Texts, notes: Sequence[str] = ()) -> Section:
     """The verdict in words, what differs, the metrics, and who improved and who got worse; notes stand above all."""
-    made = Section(f"{found.second.name} against {found.first.name}")
+    made = Section(f"{found.second.shown} against {found.first.shown}")
     if notes:
         made.say(f"Not judged alike: {'; '.join(notes[:-1])}. {notes[-1]}", class_="warning")
     for obstacle in found.obstacles:
@@ -36,9 +36,8 @@ def section(found: Comparison, texts: Texts, notes: Sequence[str] = ()) -> Secti
             class_="warning",
         )
     made.say(sentence(found), class_="finding")
-    only = (
-        f"{found.only_first:,} questions only in {found.first.name}, {found.only_second:,} only in {found.second.name}."
-    )
+    first, second = found.first.shown, found.second.shown
+    only = f"{found.only_first:,} questions only in {first}, {found.only_second:,} only in {second}."
     if not found.questions:
         made.say(only)
         return made
@@ -53,7 +52,7 @@ def section(found: Comparison, texts: Texts, notes: Sequence[str] = ()) -> Secti
 
 def _discordant(found: Comparison) -> str:
     counts = (
-        f"{found.second.name} did better on {found.better:,}, worse on {found.worse:,} and the same on {found.same:,}."
+        f"{found.second.shown} did better on {found.better:,}, worse on {found.worse:,} and the same on {found.same:,}."
     )
     if not found.better + found.worse or found.obstacles:
         return counts
@@ -70,7 +69,7 @@ def _settings(made: Section, found: Comparison) -> None:
     differ = [(name, one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)]
     same = len(names) - len(differ)
     grid = Grid(
-        f"What differs ({same} settings are the same)", ("setting", found.first.name, found.second.name), differ
+        f"What differs ({same} settings are the same)", ("setting", found.first.shown, found.second.shown), differ
     )
     if differ:
         made.table("settings", grid)
@@ -96,7 +95,7 @@ def described(run: Run) -> dict[str, str]:
 
 
 def _metrics(made: Section, found: Comparison) -> None:
-    names = (found.first.name, found.second.name)
+    names = (found.first.shown, found.second.shown)
     metrics = [metric for metric in found.metrics if metric.difference.pairs]
     if found.obstacles:
         metrics = [metric for metric in metrics if metric.name in ("no answer", "served without a call")]
@@ -160,7 +159,7 @@ def _changed(made: Section, found: Comparison, texts: Texts) -> None:
                 said = [_text(outcome.get("llm_answer")) for outcome in (one, other)]
                 scores = [answer.score for answer in pair]
                 rows.append((what.lower(), str(one["question_id"]), _text(one.get("title")), *scores, *said))
-    first, second = found.first.name, found.second.name
+    first, second = found.first.shown, found.second.shown
     columns = (
         "change",
         "question_id",

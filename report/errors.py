@@ -1,5 +1,7 @@
 """What went wrong: errors by kind and over time, and questions without an outcome."""
 
+import re
+
 import numpy as np
 
 from calibration.texts import visible
@@ -45,15 +47,16 @@ def section(run: Run) -> Section:
     caption = f"{failed.hits:,} errors of {len(of):,} outcomes; ticks stand where at least one fell."
     drawn = picture(title, "Bars by kind, and ticks over time.", [bars, times], 26 * len(shown) + 60)
     made.chart("errors", drawn, caption, Grid("Errors by kind", ("error", "of all outcomes"), rows))
-    made.say(f"make reask ERRORS={kinds[0][0]} asks these again.", class_="small")
+    if re.fullmatch(r"\w+", kinds[0][0]):
+        made.say(f"make reask ERRORS={kinds[0][0]} asks these again.", class_="small")
     return made
 
 
 def _without_outcome(made: Section, run: Run) -> None:
-    if run.asked is None:
+    if run.without_outcome is None:
         made.say("How many questions were asked is in the generator's journal, which is not on this machine.")
         return
-    missing = max(0, run.asked - len(run.outcomes))
+    missing = max(0, run.without_outcome)
     made.say(
         f"{missing:,} of {run.asked:,} questions that were asked have no outcome: dead letters, or still under way. "
         "make dead-letters counts by reason what could not be handled."

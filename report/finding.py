@@ -72,14 +72,19 @@ def finding(run: Run) -> list[str]:
 def missing(run: Run) -> list[str]:
     """What has to be known to read the figures."""
     of, sentences = run.outcomes, []
-    if run.asked is not None and run.asked > len(of):
+    if run.removed:
         sentences.append(
-            f"{run.asked - len(of):,} of {run.asked:,} questions that were asked have no outcome: they are dead "
+            f"{run.removed:,} older outcomes of this run were removed (RESULTS_RETENTION), and are in no figure here."
+        )
+    if run.without_outcome is not None and run.without_outcome > 0:
+        sentences.append(
+            f"{run.without_outcome:,} of {run.asked:,} questions that were asked have no outcome: they are dead "
             "letters (make dead-letters counts them), or still under way, and in no figure here."
         )
-    if run.asked is not None and run.asked < len(of):
+    if run.without_outcome is not None and run.without_outcome < 0:
+        stored = len(of) + run.removed
         sentences.append(
-            f"The journal has {run.asked:,} questions, the results {len(of):,}: others were asked by this name."
+            f"The journal has {run.asked:,} questions, the results {stored:,}: others were asked by this name."
         )
     if len(of.scorer.said()) > 1:
         sentences.append(

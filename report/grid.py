@@ -58,7 +58,7 @@ class Grid:
         file = StringIO(newline="")
         writer = csv.writer(file)
         shares = [any(isinstance(row[column], Share) for row in self.rows) for column in range(len(self.names))]
-        names = [name.replace(" ", "_") for name in self.names]
+        names = [guarded(visible(name.replace(" ", "_"))) for name in self.names]
         writer.writerow(
             [
                 name + end

@@ -1,4 +1,4 @@
-"""The outcomes of a run as columns: what a report counts, without texts, in memory that a hundred bytes each fill."""
+"""The outcomes of a run as columns: what a report counts, without texts, in memory that some 300 bytes each fill."""
 
 from array import array
 from collections.abc import Iterable, Mapping

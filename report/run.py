@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import gamma
 
+from calibration.texts import visible
 from report.outcomes import Floats, Outcomes
 
 Document = Mapping[str, Any]
@@ -105,6 +106,18 @@ class Run:
     journal: Journal | None
     model_settings: Mapping[str, Document]
     scorers: Mapping[str, Document]
+    removed: int = 0
+    """How many outcomes of it RESULTS_RETENTION has had removed."""
+
+    @property
+    def shown(self) -> str:
+        """Its name, fit to be shown."""
+        return visible(self.name)
+
+    @property
+    def without_outcome(self) -> int | None:
+        """How many questions were asked that have no outcome, now or before it was removed; None as with `asked`."""
+        return None if self.asked is None else self.asked - len(self.outcomes) - self.removed
 
     @property
     def asked(self) -> int | None:

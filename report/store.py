@@ -41,14 +41,10 @@ class Store(Database):
     def __init__(self, uri: str, name: str) -> None:
         super().__init__(uri, name, patience_ms=5000)
 
-    def runs(self) -> list[str]:
-        """The runs that have metrics of their own, the newest first."""
-        named = self._database["metrics"].find({"run": {"$exists": True}}, {"run": 1}).sort("began_at", -1)
-        return [str(document["run"]) for document in named]
-
-    def has(self, run: str) -> bool:
-        """Whether any outcome is of that run."""
-        return self._database["results"].find_one({"run": run}, {"_id": 1}) is not None
+    def removed(self, run: str) -> int:
+        """How many outcomes of a run RESULTS_RETENTION has had removed."""
+        tally = self._database["expired"].find_one({"_id": f"run:{run}"}, {"decided": 1})
+        return int(tally["decided"]) if tally else 0
 
     def outcomes(self, run: str, tell: Told) -> Outcomes:
         """All outcomes of a run, without texts; tells how many are read."""

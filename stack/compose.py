@@ -14,7 +14,7 @@ from stack import doctor
 from stack.bring_up import Watch
 from stack.build import is_build_noted, note_build
 from stack.checks import check_settings
-from stack.logs import last_lines
+from stack.logs import last_lines, open_to_append
 from stack.runtime import ONE_SHOTS, PORT_OF, Part, begin, end, forget, output_of, remember, service_and_copy, started
 from stack.settings import ROOT, SettingError, Settings, StackError
 from stack.steps import Steps
@@ -51,8 +51,8 @@ class ComposeRuntime:
             doctor.check(*doctor.ports(self.settings))
         try:
             self._build(steps)
-            if not was_up:
-                check_settings(self.settings, self.environment(), self._print_settings)
+            # Of a stack that runs as well: Compose makes anew what has other settings now.
+            check_settings(self.settings, self.environment(), self._print_settings)
             self._up(steps)
         except BaseException:
             self._keep_logs() if was_up else self.stop()
@@ -102,7 +102,7 @@ class ComposeRuntime:
         # Names alone: the values are in the environment, where no list of processes shows them.
         names = [f"--env={name}" for name in environment]
         command = self._command("run", "--rm", "--no-deps", "--no-TTY", *names, *_files(known), part, *arguments)
-        with self.settings.log(part).open("ab") as log:
+        with open_to_append(self.settings.log(part)) as log:
             return begin(command, known, log if quiet else None)
 
     def tool(self, module: str, arguments: Sequence[str] = (), given: bytes = b"") -> bytes:

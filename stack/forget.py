@@ -127,7 +127,7 @@ def _without_caches(runtime: Runtime) -> Iterator[None]:
 def _until_when(kept: Sequence[float | None], newest: datetime | None) -> str:
     """Until when Kafka may hold the texts."""
     if newest is None:
-        return "No topic holds it: it was never asked."
+        return "No outcome of it is stored, so when it was asked is not known. If it is under way, forget it once more."
     longest = [seconds for seconds in kept if seconds is not None]
     if len(longest) < len(kept):
         return "The topics hold it for ever (TOPIC_RETENTION=forever)."

@@ -37,14 +37,24 @@ def report(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) 
     arguments_of_tool = [f"--run={name}" for name in names]
     # Not as arguments, which may not be that long.
     made = json.loads(runtime.tool("report", arguments_of_tool, json.dumps(journals).encode()))
-    folder = settings.reports() / ",".join(folder_of(name) for name in names)
+    folder = settings.reports() / folder_of(*names)
+    try:
+        _write(folder, made)
+    except OSError as error:
+        raise StackError(f"The report cannot be written: {error}") from error
+    charts, tables = (sum(name.endswith(end) for name in made) for end in (".svg", ".csv"))
+    console.print(f"Report   {folder / 'report.html'}", soft_wrap=True)
+    console.print(f"Beside it {charts} charts as SVG and {tables} tables as CSV.")
+
+
+def _write(folder: Path, made: Mapping[str, str]) -> None:
+    """Writes every file, in the place of those of an earlier report."""
+    for earlier in (*folder.rglob("*.svg"), *folder.rglob("*.csv")):
+        earlier.unlink()
     for name, text in made.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
-    charts, tables = (sum(name.endswith(end) for name in made) for end in (".svg", ".csv"))
-    console.print(f"Report   {folder / 'report.html'}", soft_wrap=True)
-    console.print(f"Beside it {charts} charts as SVG and {tables} tables as CSV.")
 
 
 def chosen(wanted: str | None, database: Runs) -> Sequence[str]:

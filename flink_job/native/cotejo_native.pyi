@@ -38,6 +38,10 @@ class Judge:
     def first(self, value: bytes | None) -> Judged | Rejected:
         """Reads and scores an answer; one that passes at once needs no memory of the request. Never raises."""
 
+    @staticmethod
+    def ended(value: bytes | None) -> str | None:
+        """The request that an error ends; None for what is no error. Never raises."""
+
     def follow(self, state: str | None, judged: bytes, value: bytes | None) -> Followed | Rejected:
         """Follows the attempts of a request, whose memory is `state`. Never raises."""
 

@@ -1,14 +1,18 @@
 """What leaves the functions that Flink runs, and what does not."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import cotejo_native
 import pytest
 from pyflink.common import Row
 
 from flink_job.functions import DEAD_LETTER, RESTARTS, VERDICT, Attempts, Errors
 from flink_job.shipping import Build, JudgeToBe
+
+EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples"
 
 
 class State:
@@ -121,14 +125,23 @@ def test_memory_that_runs_short_restarts_the_task_and_only_the_fourth_time_is_it
     assert handled(attempts(Judge())) == [Row(b"key", b"value")]
 
 
+def errors() -> Errors:
+    function = Errors(JudgeToBe(Build.of(b""), b"", 0.65, 3))
+    function._judge = cotejo_native.Judge  # type: ignore[assignment]
+    return function
+
+
 def test_a_request_that_ended_with_an_error_is_forgotten() -> None:
-    place = (0, 7, "2026-01-01 00:00:00")
-    [ended] = Errors().process_element(Row(b"m", b'{"message_id": "m", "error": {}}', *place), None)
+    error = next(EXAMPLES.glob("ErrorMessage/valid/*.json")).read_bytes()
+    [ended] = errors().process_element(Row(b"m", error, 0, 7, "2026-01-01 00:00:00"), None)
     undecided, decided = State(kept="1"), State()
     assert list(attempts(Judge(), undecided, decided).process_element(ended, None)) == []
-    assert (ended[0], undecided.kept, decided.kept) == ("m", None, None)
+    assert (ended[0], undecided.kept, decided.kept) == (json.loads(error)["message_id"], None, None)
 
 
-@pytest.mark.parametrize("value", [None, b"", b"no", b"[1]", b"{}", b'{"message_id": 1}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "value",
+    [None, b"", b"no", b"[1]", b"{}", b'{"message_id": "m"}', b'{"message_id": "\\ud800"}', b"\xff", b"[" * 100_000],
+)
 def test_an_error_that_cannot_be_read_ends_nothing(value: bytes | None) -> None:
-    assert list(Errors().process_element(Row(b"m", value, 0, 7, "2026-01-01 00:00:00"), None)) == []
+    assert list(errors().process_element(Row(b"m", value, 0, 7, "2026-01-01 00:00:00"), None)) == []

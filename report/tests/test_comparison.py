@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pages.plot import as_file
 from report import comparison_page
 from report.again import alike
 from report.comparison import by_subject, changed_most, compare, sentence, signed
@@ -177,3 +178,13 @@ def test_codes_say_who_is_who() -> None:
     assert isinstance(of, Codes)
     assert of.counts() == {"small": 2, "": 1}
     assert of.said() == ["small"]
+
+
+def test_the_name_of_a_run_can_neither_be_a_formula_nor_break_a_chart() -> None:
+    one, other = runs([0.9] * 40, [0.1] * 40)
+    section = comparison_page.section(compare(one, replace(other, name="=1+1\x01\u202e")), lambda _ids: {}, [])
+    heads = [grid.csv().splitlines()[0] for grid in section.grids.values()]
+    assert any("'=1+1" in head for head in heads)
+    assert not any(cell.startswith("=") for head in heads for cell in head.split(","))
+    for text in [section.title, *heads, *(as_file(chart) for chart in section.figures.values())]:
+        assert not {"\x01", "\u202e"} & set(text)

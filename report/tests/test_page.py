@@ -2,6 +2,7 @@
 
 import csv
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from io import StringIO
@@ -207,6 +208,10 @@ def test_whatever_a_run_is_called_its_folder_is_one_folder() -> None:
         assert not {"/", "\\", " ", ":"} & set(folder)
         assert not folder.startswith(".")
     assert folder_of("20261129-092128-131686") == "20261129-092128-131686"
+    assert folder_of("a", "b") == "a,b"
+    long = [folder_of(*["問" * 40] * number) for number in (1, 2)]
+    assert all(len(name) <= 200 for name in long)
+    assert long[0] != long[1]
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 0), (0, 1), (0, 7), (-3, 12.5), (0, 1e6), (0, 0.003)])
@@ -224,3 +229,13 @@ def test_a_log_axis_has_room_for_all(low: float, high: float) -> None:
     assert axis.high >= high * 0.999
     assert axis.high > axis.low
     assert len(axis.ticks) >= 2
+
+
+def test_outcomes_that_were_removed_are_told_of_and_are_not_missing() -> None:
+    asked = {"record": {"asked": 12}, "scheduled": [], "acknowledged": []}
+    run = replace(run_of(*(outcome(i) for i in range(10)), journal=Journal.of(asked)), removed=2)
+    said = [*finding.missing(run), "".join(errors.section(run).drawn().itertext())]
+    assert said[0].startswith("2 older outcomes of this run were removed")
+    assert len(finding.missing(run)) == 1
+    assert "Every one of the 12 questions" in said[-1]
+    assert "2 of 12 questions" in " ".join(finding.missing(replace(run, removed=0)))

@@ -50,6 +50,13 @@ impl Judge {
         }
     }
 
+    #[staticmethod]
+    fn ended(value: Option<&[u8]>) -> Option<String> {
+        guarded(|| record::decode::<ErrorMessage>(value))
+            .ok()
+            .map(|error| error.identity.message_id.into())
+    }
+
     fn follow<'py>(
         &self,
         py: Python<'py>,

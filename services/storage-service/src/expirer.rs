@@ -52,7 +52,7 @@ impl Expirer {
     /// Removes what was stored longer ago than `retention`, now and from time to time, for ever.
     pub async fn run(self, retention: Duration) {
         let by_age = IndexModel::builder().keys(doc! { "stored_at": 1 }).build();
-        self.mongo.until_ok(|| self.results.create_index(by_age.clone())).await;
+        self.patiently(|| self.results.create_index(by_age.clone())).await;
         let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -66,6 +66,14 @@ impl Expirer {
         }
     }
 
+    /// Repeats an operation until the server has done it, however long that takes: there may be much to look through.
+    async fn patiently<T, F: IntoFuture<Output = mongodb::error::Result<T>>>(
+        &self,
+        mut operation: impl FnMut() -> F,
+    ) -> T {
+        until_ok("MongoDB", &self.mongo.place, || operation().into_future()).await
+    }
+
     /// Removes what was stored before `oldest`, and gives how many results those were.
     async fn remove(&self, oldest: DateTime) -> u64 {
         let mut removed = 0;
@@ -77,9 +85,13 @@ impl Expirer {
             };
             let older = doc! { "stored_at": { "$lt": expired_until } };
             let delete = || self.results.delete_many(older.clone());
-            removed += self.mongo.until_ok(delete).await.deleted_count;
+            removed += self.patiently(delete).await.deleted_count;
             if expired_until < end {
-                warn!(stored_at = %expired_until, "a result that the metrics do not count yet keeps later ones from being removed");
+                warn!(
+                    stored_at = %expired_until,
+                    "a result that the metrics do not count yet keeps later ones from being removed; if it stays, delete \
+                     the collection metrics, which is then made anew from all results"
+                );
                 break;
             }
             // Storing has half the time at least.
@@ -90,8 +102,8 @@ impl Expirer {
 
     /// Until when the results were stored that are removed together, a slice after the other.
     async fn slices(&self, oldest: DateTime) -> Vec<DateTime> {
-        // They may be many: there is no limit to how long that takes. Asked once, as the embedded MongoDB sorts them all.
-        until_ok("MongoDB", &self.mongo.place, || async {
+        // Asked once, as the embedded MongoDB sorts them all.
+        self.patiently(|| async {
             let too_old = self.results.find(doc! { "stored_at": { "$lt": oldest } });
             let by_age = too_old.sort(doc! { "stored_at": 1 });
             let mut found = by_age.projection(doc! { "_id": 0, "stored_at": 1 }).await?;

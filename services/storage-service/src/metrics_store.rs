@@ -275,6 +275,12 @@ impl MetricsStore {
         all.into_iter().collect()
     }
 
+    /// Whether any results were ever removed.
+    pub async fn removes(&self) -> bool {
+        let find = || self.expired.find_one(doc! { "_id": MetricsDocument::GLOBAL });
+        self.mongo.until_ok(find).await.is_some()
+    }
+
     /// Adds every stored result to what `begin` makes of those that expired; `None` when others did meanwhile, and may
     /// have been removed before they were read.
     async fn fold_beside_expired<T: Clone>(

@@ -239,7 +239,8 @@ proptest! {
             let log = &logs[step.partition];
             let end = (start + step.length).min(log.len());
             let known = if step.is_stale { stale.clone() } else { model.metrics.clone() };
-            let fresh = log[start..end].iter().filter(|result| !known["global"].counts(result));
+            let removes = model.expired.removes();
+            let fresh = log[start..end].iter().filter(|result| !(removes && known["global"].counts(result)));
             let batch: &Vec<_> = &fresh.cloned().collect();
             if let Some(stored) = step.crashes_after {
                 let some: Vec<_> = batch.iter().rev().take(stored).cloned().collect();
