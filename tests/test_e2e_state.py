@@ -27,7 +27,7 @@ class Load(NamedTuple):
     answer_bytes: int
 
 
-A_LITTLE = Load(a_second=200, seconds=40, ttl_s=5, answer_bytes=2000)
+A_LITTLE = Load(a_second=200, seconds=24, ttl_s=3, answer_bytes=2000)
 TWO_MILLION = Load(a_second=2500, seconds=800, ttl_s=60, answer_bytes=200)
 
 

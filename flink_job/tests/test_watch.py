@@ -102,7 +102,7 @@ def test_a_flink_that_is_away_is_waited_for(healthy: Path, submissions: list[Non
 
 
 def test_a_job_whose_topic_was_made_anew_is_submitted_again_once(healthy: Path, submissions: list[None]) -> None:
-    ids = iter(["1", "1", "2", "2"])
+    ids = iter(["1", "1", "1", "2", "2"])
     looks = watch.JobWatch(Cluster(JOB), lambda: next(ids), healthy)
     made = []
     for _ in range(4):
