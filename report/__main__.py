@@ -74,7 +74,8 @@ def _compared(store: Store, runs: Sequence[Run], scorer_of: cases.ScorerOf) -> t
     notes = [[*obstacles(runs[0], other), note] if note else [] for other in runs[1:]]
     compared = [compare(judged[0], other) for other in judged[1:]]
     return compared, [
-        comparison_page.section(found, store.texts, notes) for found, notes in zip(compared, notes, strict=True)
+        comparison_page.section(found, store.texts, noted, (runs[0], other))
+        for found, noted, other in zip(compared, notes, runs[1:], strict=True)
     ]
 
 

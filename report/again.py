@@ -9,7 +9,7 @@ import numpy as np
 
 from flink_job.database import references_of
 from report.comparison import obstacles
-from report.outcomes import Codes
+from report.outcomes import NO_NAME, Codes
 from report.run import Run
 
 Document = Mapping[str, Any]
@@ -49,9 +49,11 @@ def alike(
     again = [_judged(run, name, judge, threshold, answers) for run in runs]
     if any(obstacles(again[0], other) for other in again[1:]):
         return list(runs), ""
+    left_out = sum(len(run.outcomes) - len(judged.outcomes) for run, judged in zip(runs, again, strict=True))
     return again, (
         f"For the comparison all answers were scored again by {name}, the newest of these scorers, at the threshold "
         f"{threshold:g}. Whether to ask again was decided by the verdicts of each run, which this cannot undo."
+        + (f" {left_out:,} outcomes whose texts are gone are left out." if left_out else "")
     )
 
 
@@ -61,7 +63,7 @@ def _newest(runs: Sequence[Run]) -> str:
 
 
 def _judged(run: Run, name: str, judge: Scores, threshold: float, answers: Callable[[str], Iterable[Document]]) -> Run:
-    """A run with new scores and verdicts; what has no texts keeps its scorer, and so stands in the way."""
+    """A run with new scores and verdicts, without the outcomes that have no texts any more."""
     of = run.outcomes
     rows = {message_id: row for row, message_id in enumerate(of.ids)}
     score, accepted, is_done = of.score.copy(), np.zeros(len(of), dtype=bool), np.isnan(of.score)
@@ -83,7 +85,7 @@ def _judged(run: Run, name: str, judge: Scores, threshold: float, answers: Calla
         of,
         score=score,
         verdict=Codes(["accepted", "exhausted", "error"], verdict),
-        scorer=Codes([name, "not scored again"], np.where(is_done, 0, 1)),
+        scorer=Codes([name, NO_NAME], np.where(np.isnan(score), 1, 0)),
         threshold=np.where(np.isnan(score), np.nan, threshold),
     )
-    return replace(run, outcomes=judged)
+    return replace(run, outcomes=judged.without(~is_done))

@@ -9,12 +9,13 @@ import numpy as np
 from calibration.texts import cut, visible
 from pages.html import element
 from pages.plot import Axis, Panel, linear_axis, picture
+from pages.shares import percent, share_of
 from report.comparison import Comparison, by_subject, changed_most, of_all, sentence, signed
 from report.grid import Grid, Value
 from report.outcomes import Outcomes
 from report.run import Run
 from report.section import Section
-from report.statistics import FEWEST_PAIRS, MARGIN, RESAMPLES
+from report.statistics import FEWEST_PAIRS, MARGIN, RESAMPLES, count
 
 Document = Mapping[str, Any]
 Texts = Callable[[Sequence[str]], Mapping[str, Document]]
@@ -24,11 +25,18 @@ FEW = 300
 """Pairs, below which the exact test is to be read first."""
 
 
-def section(found: Comparison, texts: Texts, notes: Sequence[str] = ()) -> Section:
-    """The verdict in words, what differs, the metrics, and who improved and who got worse; notes stand above all."""
+def section(
+    found: Comparison, texts: Texts, notes: Sequence[str] = (), as_were: Sequence[Run] | None = None
+) -> Section:
+    """The verdict in words, what differs, the metrics, and who improved and who got worse; notes stand above all.
+
+    `as_were` are the two runs before they were judged again, if they were.
+    """
     made = Section(f"{found.second.shown} against {found.first.shown}")
+    one, other = as_were or (found.first, found.second)
     if notes:
-        made.say(f"Not judged alike: {'; '.join(notes[:-1])}. {notes[-1]}", class_="warning")
+        before = f"As they were judged then, {_accepted(one)}, {_accepted(other).replace(' accepted', '', 1)}."
+        made.say(f"Not judged alike: {'; '.join(notes[:-1])}. {notes[-1]} {before}", class_="warning")
     for obstacle in found.obstacles:
         made.say(
             f"Not comparable, {obstacle}. Verdicts by two of them are not the same measure: read no difference in what "
@@ -42,7 +50,8 @@ def section(found: Comparison, texts: Texts, notes: Sequence[str] = ()) -> Secti
         made.say(only)
         return made
     made.say(f"{only} {_discordant(found)}")
-    _settings(made, found)
+    _reused(made, one, other)
+    _settings(made, one, other)
     if len(found.questions) >= FEWEST_PAIRS:
         _metrics(made, found)
         _subjects(made, found)
@@ -63,14 +72,29 @@ def _discordant(found: Comparison) -> str:
     return f"{counts} {test}{few}"
 
 
-def _settings(made: Section, found: Comparison) -> None:
-    one, other = (described(run) for run in (found.first, found.second))
+def _accepted(run: Run) -> str:
+    accepted = share_of(count(run.outcomes.accepted), len(run.outcomes))
+    return f"{run.shown} accepted {percent(accepted)}"
+
+
+def _reused(made: Section, one: Run, other: Run) -> None:
+    first, second = (count(~run.outcomes.asked_model) for run in (one, other))
+    if first + second:
+        made.say(
+            f"Earlier answers served {second:,} of {len(other.outcomes):,} in {other.shown} and {first:,} of "
+            f"{len(one.outcomes):,} in {one.shown}, without a call. They may be those of the other run: what a cache "
+            "holds when a run begins is not of its making. For a comparison of models or settings, begin each run on "
+            "an empty stack.",
+            class_="warning",
+        )
+
+
+def _settings(made: Section, first: Run, second: Run) -> None:
+    one, other = described(first), described(second)
     names = [*one, *(name for name in other if name not in one)]
     differ = [(name, one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)]
     same = len(names) - len(differ)
-    grid = Grid(
-        f"What differs ({same} settings are the same)", ("setting", found.first.shown, found.second.shown), differ
-    )
+    grid = Grid(f"What differs ({same} settings are the same)", ("setting", first.shown, second.shown), differ)
     if differ:
         made.table("settings", grid)
     else:

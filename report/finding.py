@@ -188,4 +188,4 @@ def _numbers(of: Outcomes) -> str | None:
 
 def _made(run: Run, scorer: str) -> str:
     known = run.scorers.get(scorer)
-    return f" (made {known['made_at']:%Y-%m-%d %H:%M} UTC)" if known and known.get("made_at") else ""
+    return f" (last submitted {known['made_at']:%Y-%m-%d %H:%M} UTC)" if known and known.get("made_at") else ""

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -90,6 +90,11 @@ class Outcomes:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def without(self, rows: Bools) -> "Outcomes":
+        """The columns without some entries; the history and the sums stay."""
+        changed = {field.name: _kept(getattr(self, field.name), ~rows) for field in fields(self)}
+        return replace(self, **changed)
+
     @property
     def accepted(self) -> Bools:
         """Which were accepted; an error was not."""
@@ -104,6 +109,16 @@ class Outcomes:
     def asked_model(self) -> Bools:
         """Which the model was asked for, whatever came of it: not those that an earlier answer or a twin served."""
         return ~self.source.is_("cache", "mongodb", "coalesced")
+
+
+def _kept(column: Any, rows: Bools) -> Any:  # noqa: ANN401 - of whatever kind, it gives the same
+    """Some entries of a column; what is no column is given back."""
+    if isinstance(column, Codes):
+        used, codes = np.unique(column.codes[rows], return_inverse=True)
+        return Codes([column.names[number] for number in used], codes)
+    if isinstance(column, list):
+        return [entry for entry, is_kept in zip(column, rows, strict=True) if is_kept]
+    return column[rows] if isinstance(column, np.ndarray) else column
 
 
 class _Names:

@@ -135,11 +135,35 @@ def test_an_answer_that_was_cut_off_is_not_accepted_when_scored_again() -> None:
     assert judged[1].outcomes.accepted.sum() == 39
 
 
-def test_without_the_scorer_or_with_texts_that_are_gone_nothing_is_scored_again() -> None:
+def test_without_the_scorer_nothing_is_scored_again() -> None:
     found, texts = not_alike()
     assert alike(found, lambda _: None, lambda name: texts[name]) == (found, "")
+
+
+def test_a_question_whose_texts_are_gone_is_left_out_and_keeps_no_other_from_being_compared() -> None:
+    found, texts = not_alike()
     texts["a"][0]["llm_answer"] = None
-    assert alike(found, lambda _: Length(), lambda name: texts[name]) == (found, "")
+    judged, note = alike(found, lambda _: Length(), lambda name: texts[name])
+    compared = compare(judged[0], judged[1])
+    assert "1 outcomes whose texts are gone are left out" in note
+    assert (len(compared.questions), compared.only_second, compared.obstacles) == (40, 1, [])
+    assert "q0" not in compared.questions
+
+
+def test_of_runs_that_are_judged_again_it_is_told_what_differed_and_how_they_were_judged() -> None:
+    found, texts = not_alike()
+    judged, note = alike(found, lambda _: Length(), lambda name: texts[name])
+    drawn = comparison_page.section(compare(judged[0], judged[1]), lambda _: {}, ["other scorer", note], found)
+    assert ("scorers", "a", "b") in drawn.grids["settings"].rows
+    said = "".join(drawn.drawn().itertext())
+    assert "As they were judged then, a accepted 98 % (" in said
+    assert "b 0 %" in said
+
+
+def test_answers_that_may_be_those_of_the_other_run_are_warned_of() -> None:
+    one, other = runs([0.9] * 40, [0.9] * 40, source="cache")
+    drawn = comparison_page.section(compare(one, other), lambda _: {})
+    assert "40 of 40 in b and 0 of 40 in a" in "".join(drawn.drawn().itertext())
 
 
 def test_who_changed_most_is_told_by_verdict_and_then_by_score() -> None:
