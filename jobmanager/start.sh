@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Starts one part of Flink in the foreground: start.sh jobmanager | taskmanager | submit
 # (submit watches the job once it is submitted, and touches FLINK_WORK_DIR/submit/healthy as long as it works)
+# or checks its settings: start.sh check
 # or runs a tool that belongs to the job: start.sh tool flink_job.explain …
 #
 # The PyFlink package is a whole Flink; nothing in it is changed. Settings, all from the environment:
@@ -29,9 +30,16 @@ esac
 
 fail() { echo "start.sh: $*" >&2; exit 2; }
 
-for setting in JOBMANAGER_MEMORY TASKMANAGER_MEMORY; do
-    [[ ${!setting:-1m} =~ ^[1-9][0-9]*[mg]$ ]] || fail "$setting is '${!setting}'; allowed: a size such as 1024m or 2g"
-done
+check_memory() { # setting, the least in MiB that Flink can divide
+    local size=${!1:-${2}m}
+    [[ $size =~ ^([1-9][0-9]{0,6})([mg])$ ]] || size=0m
+    local mebibytes=${size%[mg]}
+    [[ $size == *g ]] && mebibytes=$((mebibytes * 1024))
+    ((mebibytes >= $2)) || fail "$1 is '${!1}'; allowed: a size from ${2}m, such as 1024m or 2g"
+}
+check_memory JOBMANAGER_MEMORY 512
+check_memory TASKMANAGER_MEMORY 832
+[[ $role != check ]] || exit 0
 
 connector=${FLINK_CONNECTOR_DIR:-$root/.tools/jars/flink}
 state=${FLINK_STATE_DIR:-$root/.run/flink}

@@ -32,6 +32,10 @@ def check_settings(settings: Settings, environment: Mapping[str, str], command: 
         if checked.returncode != 0:
             raise StackError(f"{program} cannot use a setting. It says:\n{checked.stderr.strip()}")
         values |= _values(json.loads(checked.stdout), environment)
+    flink = [str(ROOT / "jobmanager/start.sh"), "check"]
+    checked = subprocess.run(flink, env=environment, capture_output=True, text=True, check=False)
+    if checked.returncode != 0:
+        raise StackError(f"Flink cannot use a setting. It says:\n{checked.stderr.strip()}")
     try:
         Config.from_environment(environment)
     except InvalidSettingError as error:

@@ -102,7 +102,10 @@ def forget(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) 
         done = texts.forget(given.get("QUESTION"), given.get("MESSAGE"))
     if not (done.outcomes or done.questions or done.kept_answers or done.labels):
         [(name, value)] = given.items()
-        raise StackError(f"Nothing is stored of {name}={value}. What is under way can be forgotten once it is decided.")
+        raise StackError(
+            f"Nothing is stored of {name}={value}. QUESTION is a question_id, MESSAGE a message_id; the events.csv of "
+            "a run has both. What is under way can be forgotten once it is decided."
+        )
     console.print(f"outcomes without texts now   {done.outcomes:,}")
     console.print(f"kept answers deleted         {done.kept_answers:,}")
     console.print(f"labels deleted               {done.labels:,}")

@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import re
 import shlex
 import signal
 import string
@@ -106,7 +107,8 @@ class NativeRuntime:
         running, wanted = psutil.Process(self._ask("getPID")).environ(), self.environment()
         changed = sorted(name for name in names if running.get(name) != wanted.get(name))
         if changed := [name for name in changed if not name.startswith("TRAFFIC_")]:
-            raise StackError(f"The stack runs with another {', '.join(changed)}; set the same, or `make down` first.")
+            now = ", ".join(_said(name, running.get(name)) for name in changed)
+            raise StackError(f"The stack runs with {now}; set the same, or `make down` first.")
 
     def stop(self) -> None:
         """Stops the stack, in the opposite order of its start, and leaves no process behind."""
@@ -337,3 +339,10 @@ def _is_in_foreground(process: psutil.Process) -> bool:
         return SUPERVISOR not in leader.cmdline()
     except (ProcessLookupError, psutil.NoSuchProcess):
         return False
+
+
+def _said(name: str, value: str | None) -> str:
+    """A setting as it may be shown to anybody."""
+    if re.search("KEY|PASSWORD|URI|HEADERS", name):
+        return f"another {name}"
+    return f"{name}={value}" if value else f"no {name}"
