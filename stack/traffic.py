@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pymongo.errors import PyMongoError
 from rich.console import Console
@@ -46,6 +47,8 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
         if generator.returncode != 0:
             raise StackError(f"traffic-generator failed. It says:\n{said_since(log, said_before)}\nWhole log: {log}")
     summary = summarise(folder, stored, follower.dead)
+    if note := record(folder).get("note"):
+        console.print(f"Mind that {note}.", soft_wrap=True, markup=False)
     if summary.doubtful:
         console.print(f"Look at a verdict: make explain QUESTION={summary.doubtful}", soft_wrap=True)
     return summary
@@ -70,6 +73,15 @@ def said_since(log: Path, start: int) -> str:
         file.seek(max(start if start <= size else 0, size - 16384))
         lines = file.read().decode(errors="replace").splitlines()
     return "\n".join([line for line in lines if line.strip()][-8:])
+
+
+def record(folder: Path) -> Mapping[str, Any]:
+    """What the generator says of a run in `run.json`; nothing while that is not there."""
+    try:
+        said: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return said
 
 
 def _follow(
@@ -138,17 +150,10 @@ class _Bar:
 
     def show(self, follower: Follower) -> None:
         """Brings the bar up to date."""
-        total = self._total()
+        total = record(self._folder).get("planned")
         of = f" of {total:,}" if total else ""
         text = f"asked {follower.asked:,}{of} · decided {follower.decided:,} · dead letters {follower.dead:,}"
         self._progress.update(self._task, description=text, total=total, completed=follower.decided + follower.dead)
         if not self.console.is_terminal and time.monotonic() - self._said > PLAIN_LINE_EVERY_S:
             self._said = time.monotonic()
             self.console.print(f"  {text}")
-
-    def _total(self) -> int | None:
-        """How many the generator means to send; it says so in `run.json`."""
-        try:
-            return int(json.loads((self._folder / "run.json").read_text())["settings"]["TRAFFIC_TOTAL"])
-        except (OSError, ValueError, KeyError):
-            return None

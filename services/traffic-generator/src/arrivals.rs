@@ -6,7 +6,8 @@ use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use rand_distr::{Exp1, Gamma, Zipf};
 
-use crate::config::{Distribution, Popularity, Traffic};
+use crate::extent::Extent;
+use crate::traffic::{Distribution, Popularity, Traffic};
 
 /// One question to be asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,7 +34,7 @@ enum Times {
     Uniform(f64),
     Exponential(f64),
     Gamma(Gamma<f64>),
-    Recorded(std::vec::IntoIter<f64>),
+    Recorded { times: std::vec::IntoIter<f64>, speed: f64 },
 }
 
 enum Choice {
@@ -43,8 +44,7 @@ enum Choice {
 }
 
 impl Arrivals {
-    /// The arrivals of a run over `questions` questions: TRAFFIC_TOTAL of them, or as many as
-    /// the trace has.
+    /// The arrivals of a run over `questions` questions: as many as its [`Extent`] says.
     ///
     /// # Errors
     /// When there is no question.
@@ -57,7 +57,7 @@ impl Arrivals {
             times: Times::new(traffic)?,
             choice: Choice::new(traffic, questions)?,
             clock: 0.0,
-            left: traffic.traffic_total,
+            left: Extent::of(traffic).questions,
             times_rng,
             choice_rng,
         })
@@ -87,7 +87,10 @@ impl Times {
             Distribution::Poisson => Self::Exponential(mean),
             // Its mean is shape * scale, its variance burstiness times that of Poisson arrivals.
             Distribution::Gamma => Self::Gamma(Gamma::new(1.0 / burstiness, burstiness * mean)?),
-            Distribution::Trace(times) => Self::Recorded(times.clone().into_iter()),
+            Distribution::Trace(times) => Self::Recorded {
+                times: times.clone().into_iter(),
+                speed: traffic.traffic_speed,
+            },
         })
     }
 
@@ -97,7 +100,7 @@ impl Times {
             Self::Uniform(longest) => clock + rng.random_range(0.0..*longest),
             Self::Exponential(mean) => clock + *mean * rng.sample::<f64, _>(Exp1),
             Self::Gamma(gamma) => clock + rng.sample(*gamma),
-            Self::Recorded(times) => times.next()?,
+            Self::Recorded { times, speed } => times.next()? / *speed,
         })
     }
 }
@@ -207,7 +210,7 @@ mod tests {
     #[test]
     fn each_asks_every_question_once_before_any_is_asked_again() {
         let traffic = Traffic {
-            traffic_total: 30,
+            traffic_total: Some(30),
             ..traffic(&["--traffic-popularity=each"])
         };
         let asked: Vec<usize> = Arrivals::new(&traffic, 7, 10)
@@ -223,17 +226,20 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_gives_its_own_times_and_ends_the_run_with_them() {
-        let trace = Distribution::Trace(vec![0.5, 0.5, 2.0]);
-        let traffic = Traffic {
-            traffic_distribution: trace,
-            ..traffic(&[])
-        };
-        let times: Vec<f64> = Arrivals::new(&traffic, 7, 3)
-            .unwrap()
-            .map(|arrival| arrival.at)
-            .collect();
-        assert_eq!(times, [0.5, 0.5, 2.0]);
+    fn a_trace_gives_its_own_times_at_its_speed_and_ends_the_run_with_them() {
+        for (speed, expected) in [
+            ("1", [0.5, 0.5, 2.0]),
+            ("10", [0.05, 0.05, 0.2]),
+            ("0.5", [1.0, 1.0, 4.0]),
+        ] {
+            let traffic = Traffic {
+                traffic_distribution: Distribution::Trace(vec![0.5, 0.5, 2.0]),
+                ..traffic(&[&format!("--traffic-speed={speed}")])
+            };
+            let arrivals = Arrivals::new(&traffic, 7, 3).unwrap();
+            let times: Vec<f64> = arrivals.map(|arrival| arrival.at).collect();
+            assert_eq!(times, expected);
+        }
     }
 
     #[test]
@@ -258,7 +264,7 @@ mod tests {
         ) {
             let [distribution, popularity] =
                 [format!("--traffic-distribution={distribution}"), format!("--traffic-popularity={popularity}")];
-            let traffic = Traffic { traffic_total: 200, ..traffic(&[&distribution, &popularity]) };
+            let traffic = Traffic { traffic_total: Some(200), ..traffic(&[&distribution, &popularity]) };
             let draw = |seed| Arrivals::new(&traffic, seed, questions).unwrap().collect::<Vec<_>>();
             let arrivals = draw(seed);
             prop_assert_eq!(&arrivals, &draw(seed));

@@ -34,6 +34,10 @@ pub struct RunRecord {
     pub seed: u64,
     /// Every setting but secrets, as the environment has it.
     pub settings: BTreeMap<String, String>,
+    /// How many questions it means to ask.
+    pub planned: u64,
+    /// What whoever ordered it may not expect, in a sentence.
+    pub note: Option<String>,
     /// The questions to choose from; `None` until they are known.
     pub dataset: Option<DatasetRecord>,
     /// What it ran with.
@@ -194,6 +198,8 @@ mod tests {
             run: run.into(),
             seed: 1,
             settings: BTreeMap::from([("TRAFFIC_TOTAL".into(), "2".into())]),
+            planned: 2,
+            note: None,
             dataset: None,
             versions: Versions {
                 traffic_generator: "0",

@@ -8,6 +8,7 @@
 mod arrivals;
 mod config;
 mod dataset;
+mod extent;
 mod import;
 mod journal;
 mod records;
@@ -16,6 +17,7 @@ mod send;
 mod source;
 mod tally;
 mod trace;
+mod traffic;
 
 use std::process::ExitCode;
 

@@ -13,11 +13,13 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::arrivals::Arrivals;
-use crate::config::{Config, Origin, Traffic};
+use crate::config::Config;
 use crate::dataset::Question;
+use crate::extent::Extent;
 use crate::journal::{Journal, RunRecord, State, Versions};
 use crate::send::send;
 use crate::source::Source;
+use crate::traffic::{Origin, Traffic};
 
 /// Asks the questions that `config` describes, and leaves a record with all `settings`.
 ///
@@ -29,7 +31,7 @@ pub async fn run(
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
     let run = Run::new(&config.traffic);
-    let record = run.record(settings);
+    let record = run.record(settings, Extent::of(&config.traffic));
     let mut journal = Journal::create(&config.traffic.data_collected_dir, record)?;
     let ended = ask(config, &run, &mut journal, shutdown).await;
     let record = &mut journal.record;
@@ -71,6 +73,9 @@ async fn ask(config: &Config, run: &Run, journal: &mut Journal, shutdown: &Cance
         questions = source.record.questions,
         "asking"
     );
+    if let Some(note) = &journal.record.note {
+        warn!("{note}");
+    }
     let arrivals = Arrivals::new(&config.traffic, run.seed, source.record.questions)?;
     journal.record.dataset = Some(source.record.clone());
     journal.save()?;
@@ -146,13 +151,15 @@ impl Run {
     }
 
     /// The record of the run at its start; with these settings it can be repeated.
-    pub fn record(&self, mut settings: BTreeMap<String, String>) -> RunRecord {
+    pub fn record(&self, mut settings: BTreeMap<String, String>, extent: Extent) -> RunRecord {
         settings.insert("TRAFFIC_RUN".into(), self.name.clone());
         settings.insert("TRAFFIC_SEED".into(), self.seed.to_string());
         RunRecord {
             run: self.name.clone(),
             seed: self.seed,
             settings,
+            planned: extent.questions,
+            note: extent.note,
             dataset: None,
             versions: Versions {
                 traffic_generator: env!("CARGO_PKG_VERSION"),

@@ -1,0 +1,146 @@
+//! The settings of a run: what is asked, and when.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, value_parser};
+
+use crate::trace;
+
+/// What to ask, and when.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Traffic")]
+pub struct Traffic {
+    /// How many questions to ask, 1 to 1000000000; unless set, 200, or as many as a trace has. A trace that is shorter
+    /// ends the run.
+    #[arg(long, env, value_parser = value_parser!(u64).range(1..=1_000_000_000))]
+    pub traffic_total: Option<u64>,
+    /// Mean questions a second, 0.001 to 1000000.
+    #[arg(long, env, default_value = "20", value_parser = |text: &str| number(text, 0.001, 1e6))]
+    pub traffic_rate: f64,
+    /// How the times between questions are drawn: constant, uniform, poisson, gamma, or trace=FILE with the times
+    /// of a recorded run, in seconds from its start, one a line, or its events.csv.
+    #[arg(long, env, default_value = "poisson", value_parser = distribution)]
+    pub traffic_distribution: Distribution,
+    /// With a trace: how many times as fast it is followed, 0.001 to 1000.
+    #[arg(long, env, default_value = "1", value_parser = |text: &str| number(text, 0.001, 1000.0))]
+    pub traffic_speed: f64,
+    /// With gamma: how bursty the arrivals are, 0.01 to 1000; 1 is like poisson.
+    #[arg(long, env, default_value = "4", value_parser = |text: &str| number(text, 0.01, 1000.0))]
+    pub traffic_burstiness: f64,
+    /// Which questions are asked more often.
+    #[arg(long, env, value_enum, default_value_t = Popularity::Uniform)]
+    pub traffic_popularity: Popularity,
+    /// With zipf: how fast popularity falls, 0 to 10; the n-th question is asked in proportion to 1/n^exponent.
+    #[arg(long, env, default_value = "1", value_parser = |text: &str| number(text, 0.0, 10.0))]
+    pub traffic_zipf_exponent: f64,
+    /// The same seed gives the same questions at the same times; random unless set.
+    #[arg(long, env)]
+    pub traffic_seed: Option<u64>,
+    /// Names the run and its folder; the same run and seed give the same ids. Random unless set.
+    #[arg(long, env, value_parser = run_name)]
+    pub traffic_run: Option<String>,
+    /// Where the questions are: mongodb, or a file like those that can be imported.
+    #[arg(long, env, default_value = "mongodb", value_parser = origin)]
+    pub traffic_source: Origin,
+    /// The folder that gets a folder for each run.
+    #[arg(long, env, default_value = "data_collected")]
+    pub data_collected_dir: PathBuf,
+}
+
+/// How the times between questions are drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Distribution {
+    /// All the same.
+    Constant,
+    /// Anything from 0 to twice the mean.
+    Uniform,
+    /// Exponential: questions come independently of each other.
+    Poisson,
+    /// Gamma: bursts and lulls.
+    Gamma,
+    /// As recorded, in seconds from the start.
+    Trace(Vec<f64>),
+}
+
+/// Which questions are asked more often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Popularity {
+    /// None: each is drawn from all.
+    Uniform,
+    /// A few, as is usual among people.
+    Zipf,
+    /// None: all are asked once, in random order, before any is asked again.
+    Each,
+}
+
+/// Where the questions are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// MongoDB's collection `questions`.
+    MongoDb,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Traffic {
+    /// Checks what a single setting cannot.
+    ///
+    /// # Errors
+    /// The settings that do not go together, and what is allowed.
+    pub fn check(&self) -> Result<(), String> {
+        if self.trace().is_none() && self.traffic_speed != 1.0 {
+            return Err(format!(
+                "TRAFFIC_SPEED={} needs TRAFFIC_DISTRIBUTION=trace=FILE; TRAFFIC_RATE says how fast all others are",
+                self.traffic_speed
+            ));
+        }
+        Ok(())
+    }
+
+    /// The recorded times that are followed.
+    pub fn trace(&self) -> Option<&[f64]> {
+        match &self.traffic_distribution {
+            Distribution::Trace(trace) => Some(trace),
+            _ => None,
+        }
+    }
+}
+
+fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("a number from {least} to {most} is allowed")),
+    }
+}
+
+fn distribution(text: &str) -> Result<Distribution, String> {
+    match text {
+        "constant" => Ok(Distribution::Constant),
+        "uniform" => Ok(Distribution::Uniform),
+        "poisson" => Ok(Distribution::Poisson),
+        "gamma" => Ok(Distribution::Gamma),
+        _ => match text.strip_prefix("trace=") {
+            Some(file) => trace::read(file.as_ref())
+                .map(Distribution::Trace)
+                .map_err(|error| format!("{error:#}")),
+            None => Err("constant, uniform, poisson, gamma or trace=FILE is allowed".into()),
+        },
+    }
+}
+
+fn run_name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if (1..=100).contains(&text.len()) && text.chars().all(allowed) && !text.starts_with('.') {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 100 letters, digits, '-', '_' and '.' are allowed, no '.' first".into())
+    }
+}
+
+fn origin(text: &str) -> Result<Origin, String> {
+    match text {
+        "mongodb" => Ok(Origin::MongoDb),
+        file if PathBuf::from(file).is_file() => Ok(Origin::File(file.into())),
+        _ => Err("mongodb or a file that exists is allowed".into()),
+    }
+}
