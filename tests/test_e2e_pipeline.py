@@ -6,7 +6,8 @@ import math
 import re
 import subprocess
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -105,6 +106,23 @@ def test_what_the_model_answered_is_stored_with_its_run_its_signals_and_its_scor
         assert outcome["confidence"] in ("sure", "unsure")
         assert re.fullmatch("[0-9a-f]{16}", outcome["scorer"])
         assert outcome["scorer"] in scorers
+
+
+def test_an_earlier_run_is_repeated_question_by_question_and_ten_times_as_fast(stack: Stack) -> None:
+    stack.send(TRAFFIC_RUN="heard", TRAFFIC_TOTAL="40", TRAFFIC_RATE="20", TRAFFIC_POPULARITY="zipf")
+    trace = {"TRAFFIC_DISTRIBUTION": f"trace={stack.settings.data_collected() / 'heard' / 'events.csv'}"}
+    assert stack.send(**trace, TRAFFIC_RUN="repeated", TRAFFIC_SPEED="10").asked == 40
+    heard, repeated = _times(stack, "heard"), _times(stack, "repeated")
+    assert repeated.keys() == heard.keys()
+    for question_id, times in heard.items():
+        assert repeated[question_id] == pytest.approx([time / 10 for time in times], abs=0.002)
+
+    assert stack.send(**trace, TRAFFIC_RUN="cut", TRAFFIC_SPEED="10", TRAFFIC_TOTAL="10").asked == 10
+    run = json.loads((stack.settings.data_collected() / "cut" / "run.json").read_text())
+    assert (run["planned"], run["note"]) == (
+        10,
+        "TRAFFIC_TOTAL=10 leaves out the last 30 of the trace's 40 questions",
+    )
 
 
 def test_no_prompt_holds_reference_text(stack: Stack, probe: Probe) -> None:
@@ -291,6 +309,16 @@ def _asked(stack: Stack, run: str) -> list[str]:
     """The ids of the requests of a run."""
     with (stack.settings.data_collected() / run / "events.csv").open() as file:
         return [row["message_id"] for row in csv.DictReader(file)]
+
+
+def _times(stack: Stack, run: str) -> dict[str, list[float]]:
+    """When each question of a run was due, by its id, in seconds after the first."""
+    with (stack.settings.data_collected() / run / "events.csv").open() as file:
+        due = [(datetime.fromisoformat(row["scheduled"]), row["question_id"]) for row in csv.DictReader(file)]
+    start, times = min(due)[0], defaultdict(list)
+    for time, question_id in sorted(due):
+        times[question_id].append((time - start).total_seconds())
+    return times
 
 
 def _response(message_id: str, attempts: int, llm_answer: str) -> dict[str, object]:

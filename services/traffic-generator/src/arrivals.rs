@@ -7,6 +7,8 @@ use rand_chacha::ChaCha12Rng;
 use rand_distr::{Exp1, Gamma, Zipf};
 
 use crate::extent::Extent;
+use crate::source::QuestionId;
+use crate::trace;
 use crate::traffic::{Distribution, Popularity, Traffic};
 
 /// One question to be asked.
@@ -21,6 +23,8 @@ pub struct Arrival {
 /// All arrivals of a run, in order.
 pub struct Arrivals {
     times: Times,
+    /// What a trace asks, by index, where it says so; the rest is drawn.
+    named: std::vec::IntoIter<Option<usize>>,
     choice: Choice,
     clock: f64,
     left: u64,
@@ -34,7 +38,7 @@ enum Times {
     Uniform(f64),
     Exponential(f64),
     Gamma(Gamma<f64>),
-    Recorded { times: std::vec::IntoIter<f64>, speed: f64 },
+    Recorded(std::vec::IntoIter<f64>),
 }
 
 enum Choice {
@@ -44,20 +48,24 @@ enum Choice {
 }
 
 impl Arrivals {
-    /// The arrivals of a run over `questions` questions: as many as its [`Extent`] says.
+    /// The arrivals of a run over the questions with these sorted ids: as many as its
+    /// [`Extent`] says.
     ///
     /// # Errors
-    /// When there is no question.
-    pub fn new(traffic: &Traffic, seed: u64, questions: usize) -> anyhow::Result<Self> {
-        ensure!(questions > 0, "there is no question to ask");
+    /// When there is no question, or not that which a trace names.
+    pub fn new(traffic: &Traffic, seed: u64, ids: &[QuestionId]) -> anyhow::Result<Self> {
+        ensure!(!ids.is_empty(), "there is no question to ask");
+        let Extent { questions, .. } = Extent::of(traffic);
+        let followed = traffic.trace().unwrap_or_default().iter().take(questions as usize);
         let times_rng = ChaCha12Rng::seed_from_u64(seed);
         let mut choice_rng = times_rng.clone();
         choice_rng.set_stream(1);
         Ok(Self {
             times: Times::new(traffic)?,
-            choice: Choice::new(traffic, questions)?,
+            named: trace::places(followed, ids)?.into_iter(),
+            choice: Choice::new(traffic, ids.len())?,
             clock: 0.0,
-            left: Extent::of(traffic).questions,
+            left: questions,
             times_rng,
             choice_rng,
         })
@@ -70,10 +78,10 @@ impl Iterator for Arrivals {
     fn next(&mut self) -> Option<Arrival> {
         self.left = self.left.checked_sub(1)?;
         self.clock = self.times.after(self.clock, &mut self.times_rng)?;
-        let question = self.choice.draw(&mut self.choice_rng);
+        let named = self.named.next().flatten();
         Some(Arrival {
             at: self.clock,
-            question,
+            question: named.unwrap_or_else(|| self.choice.draw(&mut self.choice_rng)),
         })
     }
 }
@@ -87,10 +95,10 @@ impl Times {
             Distribution::Poisson => Self::Exponential(mean),
             // Its mean is shape * scale, its variance burstiness times that of Poisson arrivals.
             Distribution::Gamma => Self::Gamma(Gamma::new(1.0 / burstiness, burstiness * mean)?),
-            Distribution::Trace(times) => Self::Recorded {
-                times: times.clone().into_iter(),
-                speed: traffic.traffic_speed,
-            },
+            Distribution::Trace(trace) => {
+                let times = trace.iter().map(|recorded| recorded.at / traffic.traffic_speed);
+                Self::Recorded(times.collect::<Vec<_>>().into_iter())
+            }
         })
     }
 
@@ -100,7 +108,7 @@ impl Times {
             Self::Uniform(longest) => clock + rng.random_range(0.0..*longest),
             Self::Exponential(mean) => clock + *mean * rng.sample::<f64, _>(Exp1),
             Self::Gamma(gamma) => clock + rng.sample(*gamma),
-            Self::Recorded { times, speed } => times.next()? / *speed,
+            Self::Recorded(times) => times.next()?,
         })
     }
 }
@@ -139,21 +147,31 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::trace::Recorded;
 
     fn traffic(arguments: &[&str]) -> Traffic {
         let all = ["test", "--traffic-total=20000", "--traffic-rate=50"];
         Config::try_parse_from(all.iter().chain(arguments)).unwrap().traffic
     }
 
+    fn ids(count: usize) -> Vec<QuestionId> {
+        (10..).take(count).collect()
+    }
+
+    fn trace(times_and_questions: &[(f64, Option<QuestionId>)]) -> Distribution {
+        let recorded = |(line, &(at, question))| Recorded { at, question, line };
+        Distribution::Trace((1..).zip(times_and_questions).map(recorded).collect())
+    }
+
     fn intervals(arguments: &[&str]) -> Vec<f64> {
-        let arrivals = Arrivals::new(&traffic(arguments), 7, 100).unwrap();
+        let arrivals = Arrivals::new(&traffic(arguments), 7, &ids(100)).unwrap();
         let times: Vec<f64> = std::iter::once(0.0).chain(arrivals.map(|arrival| arrival.at)).collect();
         times.windows(2).map(|pair| pair[1] - pair[0]).collect()
     }
 
     fn counts(arguments: &[&str], questions: usize) -> Vec<u32> {
         let mut counts = vec![0; questions];
-        let arrivals = Arrivals::new(&traffic(arguments), 7, questions).unwrap();
+        let arrivals = Arrivals::new(&traffic(arguments), 7, &ids(questions)).unwrap();
         arrivals.for_each(|arrival| counts[arrival.question] += 1);
         counts
     }
@@ -213,7 +231,7 @@ mod tests {
             traffic_total: Some(30),
             ..traffic(&["--traffic-popularity=each"])
         };
-        let asked: Vec<usize> = Arrivals::new(&traffic, 7, 10)
+        let asked: Vec<usize> = Arrivals::new(&traffic, 7, &ids(10))
             .unwrap()
             .map(|arrival| arrival.question)
             .collect();
@@ -233,19 +251,37 @@ mod tests {
             ("0.5", [1.0, 1.0, 4.0]),
         ] {
             let traffic = Traffic {
-                traffic_distribution: Distribution::Trace(vec![0.5, 0.5, 2.0]),
+                traffic_distribution: trace(&[(0.5, None), (0.5, None), (2.0, None)]),
                 ..traffic(&[&format!("--traffic-speed={speed}")])
             };
-            let arrivals = Arrivals::new(&traffic, 7, 3).unwrap();
+            let arrivals = Arrivals::new(&traffic, 7, &ids(3)).unwrap();
             let times: Vec<f64> = arrivals.map(|arrival| arrival.at).collect();
             assert_eq!(times, expected);
         }
     }
 
     #[test]
+    fn a_trace_asks_the_questions_that_it_names_and_the_others_are_drawn() {
+        let follow = |question, total| {
+            let traffic = Traffic {
+                traffic_distribution: trace(&[(0.0, Some(12)), (1.0, None), (2.0, Some(10)), (3.0, question)]),
+                traffic_total: total,
+                ..traffic(&["--traffic-popularity=each"])
+            };
+            let arrivals = Arrivals::new(&traffic, 7, &ids(3)).map_err(|problem| problem.to_string())?;
+            Ok(arrivals.map(|arrival| arrival.question).collect::<Vec<_>>())
+        };
+        let asked = follow(Some(11), None).unwrap();
+        assert_eq!([asked[0], asked[2], asked[3]], [2, 0, 1]);
+        let unknown = "question 0000000000000000000000000000000d that line 4 of the trace names";
+        assert!(follow(Some(13), None).is_err_and(|problem: String| problem.contains(unknown)));
+        assert_eq!(follow(Some(13), Some(3)), Ok(asked[..3].to_vec()));
+    }
+
+    #[test]
     fn another_distribution_asks_the_same_questions() {
         let questions = |distribution| {
-            let arrivals = Arrivals::new(&traffic(&[distribution]), 7, 100).unwrap();
+            let arrivals = Arrivals::new(&traffic(&[distribution]), 7, &ids(100)).unwrap();
             arrivals.map(|arrival| arrival.question).collect::<Vec<_>>()
         };
         assert_eq!(
@@ -265,7 +301,7 @@ mod tests {
             let [distribution, popularity] =
                 [format!("--traffic-distribution={distribution}"), format!("--traffic-popularity={popularity}")];
             let traffic = Traffic { traffic_total: Some(200), ..traffic(&[&distribution, &popularity]) };
-            let draw = |seed| Arrivals::new(&traffic, seed, questions).unwrap().collect::<Vec<_>>();
+            let draw = |seed| Arrivals::new(&traffic, seed, &ids(questions)).unwrap().collect::<Vec<_>>();
             let arrivals = draw(seed);
             prop_assert_eq!(&arrivals, &draw(seed));
             prop_assert_eq!(arrivals.len(), 200);

@@ -46,9 +46,10 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::trace::Recorded;
     use crate::traffic::Distribution;
 
-    fn extent(arguments: &[&str], trace: Option<Vec<f64>>) -> Extent {
+    fn extent(arguments: &[&str], trace: Option<Vec<Recorded>>) -> Extent {
         let mut traffic = Config::parse_from(["test"].iter().chain(arguments)).traffic;
         traffic.traffic_distribution = trace.map_or(Distribution::Poisson, Distribution::Trace);
         Extent::of(&traffic)
@@ -56,7 +57,12 @@ mod tests {
 
     #[test]
     fn a_run_asks_the_whole_trace_unless_a_total_says_otherwise_and_200_questions_without_any() {
-        let trace = || Some((0..300).map(f64::from).collect());
+        let recorded = |line: u32| Recorded {
+            at: line.into(),
+            question: None,
+            line: line.into(),
+        };
+        let trace = || Some((0..300).map(recorded).collect());
         for (arguments, trace, questions, note) in [
             (&[][..], None, 200, None),
             (&["--traffic-total=5"], None, 5, None),

@@ -76,7 +76,7 @@ async fn ask(config: &Config, run: &Run, journal: &mut Journal, shutdown: &Cance
     if let Some(note) = &journal.record.note {
         warn!("{note}");
     }
-    let arrivals = Arrivals::new(&config.traffic, run.seed, source.record.questions)?;
+    let arrivals = Arrivals::new(&config.traffic, run.seed, &source.ids)?;
     journal.record.dataset = Some(source.record.clone());
     journal.save()?;
     send(run, arrivals, source, producer, journal, shutdown).await

@@ -21,17 +21,19 @@ use crate::tally::Tally;
 /// Questions by index.
 pub struct Source {
     place: Place,
+    /// Their ids, sorted.
+    pub ids: Vec<QuestionId>,
     /// Tells one set of questions from another.
     pub record: DatasetRecord,
 }
 
 enum Place {
-    Mongo { mongo: Mongo, ids: Vec<QuestionId> },
+    Mongo(Mongo),
     File { rows: Box<Rows>, positions: Vec<Position> },
 }
 
 /// A question's id: its 32 hexadecimal digits as a number, which sorts as they do.
-type QuestionId = u128;
+pub type QuestionId = u128;
 
 impl Source {
     /// The questions that MongoDB has; waits until there are some.
@@ -52,7 +54,8 @@ impl Source {
         ids.sort_unstable();
         Ok(Self {
             record: describe(&ids),
-            place: Place::Mongo { mongo, ids },
+            place: Place::Mongo(mongo),
+            ids,
         })
     }
 
@@ -81,6 +84,7 @@ impl Source {
                 rows: rows.into(),
                 positions,
             },
+            ids,
         })
     }
 
@@ -90,9 +94,7 @@ impl Source {
     /// A question that is no longer there.
     pub async fn fetch(&mut self, indices: &[usize]) -> anyhow::Result<Vec<Question>> {
         match &mut self.place {
-            Place::Mongo { mongo, ids } => {
-                find(mongo, indices.iter().map(|&index| format!("{:032x}", ids[index]))).await
-            }
+            Place::Mongo(mongo) => find(mongo, indices.iter().map(|&index| text(self.ids[index]))).await,
             Place::File { rows, positions } => {
                 let mut read = |&index: &usize| {
                     rows.seek(positions[index])?;
@@ -141,10 +143,19 @@ async fn find(mongo: &Mongo, ids: impl Iterator<Item = String>) -> anyhow::Resul
         .collect()
 }
 
-fn parse(id: &str) -> anyhow::Result<QuestionId> {
+/// An id as texts have it.
+pub fn text(id: QuestionId) -> String {
+    format!("{id:032x}")
+}
+
+/// Reads an id.
+///
+/// # Errors
+/// One that no import wrote.
+pub fn parse(id: &str) -> anyhow::Result<QuestionId> {
     QuestionId::from_str_radix(id, 16)
         .ok()
-        .filter(|number| format!("{number:032x}") == id)
+        .filter(|number| text(*number) == id)
         .with_context(|| format!("the question id {id:?} is not 32 hexadecimal digits, as an import writes them"))
 }
 

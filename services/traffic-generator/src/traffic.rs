@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, value_parser};
 
-use crate::trace;
+use crate::trace::{self, Recorded};
 
 /// What to ask, and when.
 #[derive(Debug, Clone, Args)]
@@ -18,7 +18,8 @@ pub struct Traffic {
     #[arg(long, env, default_value = "20", value_parser = |text: &str| number(text, 0.001, 1e6))]
     pub traffic_rate: f64,
     /// How the times between questions are drawn: constant, uniform, poisson, gamma, or trace=FILE with the times
-    /// of a recorded run, in seconds from its start, one a line, or its events.csv.
+    /// of a recorded run, in seconds from its start, one a line; or CSV with the columns time and question_id, which
+    /// names the question; or the events.csv of an earlier run, which repeats it question by question.
     #[arg(long, env, default_value = "poisson", value_parser = distribution)]
     pub traffic_distribution: Distribution,
     /// With a trace: how many times as fast it is followed, 0.001 to 1000.
@@ -27,7 +28,7 @@ pub struct Traffic {
     /// With gamma: how bursty the arrivals are, 0.01 to 1000; 1 is like poisson.
     #[arg(long, env, default_value = "4", value_parser = |text: &str| number(text, 0.01, 1000.0))]
     pub traffic_burstiness: f64,
-    /// Which questions are asked more often.
+    /// Which questions are asked more often; what a trace names is asked as it says.
     #[arg(long, env, value_enum, default_value_t = Popularity::Uniform)]
     pub traffic_popularity: Popularity,
     /// With zipf: how fast popularity falls, 0 to 10; the n-th question is asked in proportion to 1/n^exponent.
@@ -58,8 +59,8 @@ pub enum Distribution {
     Poisson,
     /// Gamma: bursts and lulls.
     Gamma,
-    /// As recorded, in seconds from the start.
-    Trace(Vec<f64>),
+    /// As recorded.
+    Trace(Vec<Recorded>),
 }
 
 /// Which questions are asked more often.
@@ -97,8 +98,8 @@ impl Traffic {
         Ok(())
     }
 
-    /// The recorded times that are followed.
-    pub fn trace(&self) -> Option<&[f64]> {
+    /// The recorded run that is followed.
+    pub fn trace(&self) -> Option<&[Recorded]> {
         match &self.traffic_distribution {
             Distribution::Trace(trace) => Some(trace),
             _ => None,
