@@ -33,10 +33,10 @@ development:
 up: setup ## Start everything and send 200 questions; again: only send
 	@$(STACK) up
 
-traffic: commands ## Send more: TOTAL=1000 RATE=50 DISTRIBUTION=poisson POPULARITY=zipf SEED=1 RUN=name
+traffic: commands ## Send more: TOTAL=1000 DURATION=10m RATE=50 PROFILE=day DISTRIBUTION=poisson POPULARITY=zipf SEED=1 RUN=name
 	@$(traffic_settings) $(STACK) traffic
 
-traffic_settings = $(foreach name,TOTAL RATE DISTRIBUTION SPEED BURSTINESS POPULARITY ZIPF_EXPONENT SEED RUN SOURCE,\
+traffic_settings = $(foreach name,TOTAL DURATION RATE PROFILE DISTRIBUTION SPEED BURSTINESS POPULARITY ZIPF_EXPONENT SEED RUN SOURCE,\
 	$(if $(findstring command line,$(origin $(name))),TRAFFIC_$(name)='$($(name))'))
 
 status: commands ## Show every part, its state, port and log

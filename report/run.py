@@ -47,7 +47,7 @@ class Journal:
 
     @property
     def law(self) -> "Law | None":
-        """From what the times between questions were drawn; None: from a recorded trace, or nobody says."""
+        """From what the times between questions were drawn; None: a trace, a changing rate, or nobody says."""
         return law_of(self.settings)
 
 
@@ -91,6 +91,8 @@ def law_of(settings: Mapping[str, str]) -> Law | None:
         rate = float(settings.get("TRAFFIC_RATE", ""))
         burstiness = float(settings.get("TRAFFIC_BURSTINESS") or 1)
     except ValueError:
+        return None
+    if settings.get("TRAFFIC_PROFILE", "constant") != "constant":
         return None
     if name not in ("constant", "uniform", "poisson", "gamma") or rate <= 0 or burstiness <= 0:
         return None

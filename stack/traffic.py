@@ -100,8 +100,8 @@ def _follow(
         if ended and generator.returncode != 0:
             return
         if not follower.pending:
-            # With nothing asked at all, the generator may wait for something that never comes.
-            moved = time.monotonic() if follower.asked else moved
+            # Before it asks, the generator may wait for something that never comes; then, only for the time to ask.
+            moved = time.monotonic() if follower.asked or bar.is_asking() else moved
             if ended and follower.has_read_all():
                 return
         if now != before:
@@ -148,10 +148,16 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
+    def is_asking(self) -> bool:
+        """Whether the generator knows its questions."""
+        return record(self._folder).get("dataset") is not None
+
     def show(self, follower: Follower) -> None:
         """Brings the bar up to date."""
-        total = record(self._folder).get("planned")
-        of = f" of {total:,}" if total else ""
+        said = record(self._folder)
+        total = said.get("planned")
+        about = "about " if "TRAFFIC_DURATION" in said.get("settings", {}) else ""
+        of = f" of {about}{total:,}" if total else ""
         text = f"asked {follower.asked:,}{of} · decided {follower.decided:,} · dead letters {follower.dead:,}"
         self._progress.update(self._task, description=text, total=total, completed=follower.decided + follower.dead)
         if not self.console.is_terminal and time.monotonic() - self._said > PLAIN_LINE_EVERY_S:

@@ -125,6 +125,14 @@ def test_an_earlier_run_is_repeated_question_by_question_and_ten_times_as_fast(s
     )
 
 
+def test_a_run_ends_after_its_duration_and_its_rate_follows_its_profile(stack: Stack) -> None:
+    profile = {"TRAFFIC_DURATION": "2s", "TRAFFIC_PROFILE": "steps=0.5,2", "TRAFFIC_DISTRIBUTION": "constant"}
+    assert stack.send(**profile, TRAFFIC_RUN="steps", TRAFFIC_RATE="40").asked == pytest.approx(100, abs=1)
+    times = [time for times in _times(stack, "steps").values() for time in times]
+    assert sum(time < 1 for time in times) == pytest.approx(20, abs=5)
+    assert max(times) < 2
+
+
 def test_no_prompt_holds_reference_text(stack: Stack, probe: Probe) -> None:
     stack.send(TRAFFIC_RUN="prompts", TRAFFIC_TOTAL="60", TRAFFIC_RATE="200", TRAFFIC_POPULARITY="each")
     asked = _asked(stack, "prompts")

@@ -37,7 +37,10 @@ def test_a_quantile_is_where_the_law_has_its_share(law: Law) -> None:
         assert law.cdf(np.array([law.quantile(share)]))[0] == pytest.approx(share)
 
 
-def test_a_trace_has_no_law_and_nor_has_what_nobody_wrote_down() -> None:
+def test_a_trace_and_a_changing_rate_have_no_law_and_nor_has_what_nobody_wrote_down() -> None:
+    drawn = {"TRAFFIC_DISTRIBUTION": "poisson", "TRAFFIC_RATE": "20"}
+    assert law_of({**drawn, "TRAFFIC_PROFILE": "constant"}) == law_of(drawn) is not None
+    assert law_of({**drawn, "TRAFFIC_PROFILE": "day"}) is None
     assert law_of({"TRAFFIC_DISTRIBUTION": "trace=events.csv", "TRAFFIC_RATE": "20"}) is None
     assert law_of({}) is None
 

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_distr::{Exp1, Gamma, Zipf};
 
 use crate::extent::Extent;
+use crate::profile::Profile;
 use crate::source::QuestionId;
 use crate::trace;
 use crate::traffic::{Distribution, Popularity, Traffic};
@@ -26,7 +27,10 @@ pub struct Arrivals {
     /// What a trace asks, by index, where it says so; the rest is drawn.
     named: std::vec::IntoIter<Option<usize>>,
     choice: Choice,
+    /// How far the arrival process is.
     clock: f64,
+    profile: Profile,
+    seconds: f64,
     left: u64,
     /// Two streams of one seed: another distribution still asks the same questions.
     times_rng: ChaCha12Rng,
@@ -55,8 +59,8 @@ impl Arrivals {
     /// When there is no question, or not that which a trace names.
     pub fn new(traffic: &Traffic, seed: u64, ids: &[QuestionId]) -> anyhow::Result<Self> {
         ensure!(!ids.is_empty(), "there is no question to ask");
-        let Extent { questions, .. } = Extent::of(traffic);
-        let followed = traffic.trace().unwrap_or_default().iter().take(questions as usize);
+        let Extent { most, seconds, .. } = Extent::of(traffic);
+        let followed = traffic.trace().unwrap_or_default().iter().take(most as usize);
         let times_rng = ChaCha12Rng::seed_from_u64(seed);
         let mut choice_rng = times_rng.clone();
         choice_rng.set_stream(1);
@@ -65,7 +69,9 @@ impl Arrivals {
             named: trace::places(followed, ids)?.into_iter(),
             choice: Choice::new(traffic, ids.len())?,
             clock: 0.0,
-            left: questions,
+            profile: traffic.traffic_profile.clone(),
+            seconds,
+            left: most,
             times_rng,
             choice_rng,
         })
@@ -78,9 +84,13 @@ impl Iterator for Arrivals {
     fn next(&mut self) -> Option<Arrival> {
         self.left = self.left.checked_sub(1)?;
         self.clock = self.times.after(self.clock, &mut self.times_rng)?;
+        let Some(at) = self.profile.stretch(self.clock, self.seconds) else {
+            self.left = 0;
+            return None;
+        };
         let named = self.named.next().flatten();
         Some(Arrival {
-            at: self.clock,
+            at,
             question: named.unwrap_or_else(|| self.choice.draw(&mut self.choice_rng)),
         })
     }

@@ -120,6 +120,8 @@ mod tests {
                 "constant, uniform, poisson, gamma or trace=FILE",
             ),
             ("traffic-distribution", "trace=/nowhere", "/nowhere cannot be read"),
+            ("traffic-duration", "0s", "from 1ms to"),
+            ("traffic-profile", "night", "ramp=FROM-TO such as ramp=0.5-2"),
             ("traffic-speed", "0", "0.001 to 1000"),
             ("traffic-burstiness", "0", "0.01 to 1000"),
             ("traffic-popularity", "pareto", "uniform, zipf, each"),
@@ -139,10 +141,23 @@ mod tests {
 
     #[test]
     fn settings_that_do_not_go_together_are_named() {
-        for (arguments, parts) in [(
-            ["--traffic-speed=10", "--traffic-rate=1"],
-            ["TRAFFIC_SPEED=10", "TRAFFIC_DISTRIBUTION=trace=FILE"],
-        )] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "0\n").unwrap();
+        let trace = format!("--traffic-distribution=trace={}", file.path().display());
+        for (arguments, parts) in [
+            (
+                ["--traffic-speed=10", "--traffic-rate=1"],
+                ["TRAFFIC_SPEED=10", "TRAFFIC_DISTRIBUTION=trace=FILE"],
+            ),
+            (
+                ["--traffic-profile=day", "--traffic-rate=1"],
+                ["TRAFFIC_PROFILE=day", "TRAFFIC_DURATION"],
+            ),
+            (
+                ["--traffic-profile=ramp=0-1", &trace],
+                ["TRAFFIC_PROFILE=ramp=0-1", "TRAFFIC_DISTRIBUTION=trace=FILE"],
+            ),
+        ] {
             let problem = parse(&arguments).unwrap_err();
             assert!(parts.iter().all(|part| problem.contains(part)), "{problem}");
         }

@@ -1,5 +1,6 @@
 //! How long a run is: what its settings and its trace allow together.
 
+use crate::trace::Recorded;
 use crate::traffic::Traffic;
 
 /// How many questions are asked when nothing says how many.
@@ -8,8 +9,12 @@ const USUAL_TOTAL: u64 = 200;
 /// How long a run is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Extent {
-    /// How many questions it asks.
-    pub questions: u64,
+    /// The most questions that it asks.
+    pub most: u64,
+    /// By when all are due, in seconds from its start.
+    pub seconds: f64,
+    /// How many it asks; about as many where the seconds end it and the times are drawn.
+    pub planned: u64,
     /// What whoever ordered it may not expect, in a sentence.
     pub note: Option<String>,
 }
@@ -17,26 +22,48 @@ pub struct Extent {
 impl Extent {
     /// How long the run is that `traffic` describes.
     pub fn of(traffic: &Traffic) -> Self {
-        let total = traffic.traffic_total;
-        let Some(trace) = traffic.trace() else {
-            return Self {
-                questions: total.unwrap_or(USUAL_TOTAL),
-                note: None,
-            };
-        };
+        let seconds = traffic.traffic_duration.map_or(f64::INFINITY, |end| end.as_secs_f64());
+        if let Some(trace) = traffic.trace() {
+            return Self::of_trace(traffic, trace, seconds);
+        }
+        let usual = || traffic.traffic_duration.map_or(USUAL_TOTAL, |_| u64::MAX);
+        let most = traffic.traffic_total.unwrap_or_else(usual);
+        let mean = traffic.traffic_rate * traffic.traffic_profile.cumulative(1.0);
+        Self {
+            most,
+            seconds,
+            // A number that is too large becomes the largest.
+            planned: most.min((mean * seconds).round() as u64),
+            note: None,
+        }
+    }
+
+    fn of_trace(traffic: &Traffic, trace: &[Recorded], seconds: f64) -> Self {
+        let in_time = trace.partition_point(|recorded| recorded.at / traffic.traffic_speed < seconds) as u64;
         let recorded = trace.len() as u64;
-        let questions = total.map_or(recorded, |total| total.min(recorded));
-        let note = total.and_then(|total| match total {
-            _ if total < recorded => Some(format!(
-                "TRAFFIC_TOTAL={total} leaves out the last {} of the trace's {recorded} questions",
-                recorded - total
-            )),
-            _ if total > recorded => Some(format!(
-                "the trace ends after {recorded} questions, before TRAFFIC_TOTAL={total}"
-            )),
-            _ => None,
-        });
-        Self { questions, note }
+        let total = traffic.traffic_total.unwrap_or(recorded);
+        let most = total.min(in_time);
+        let duration = humantime::format_duration(traffic.traffic_duration.unwrap_or_default());
+        let note = if most < recorded {
+            let limit = if total <= in_time {
+                format!("TRAFFIC_TOTAL={total}")
+            } else {
+                format!("TRAFFIC_DURATION={duration}")
+            };
+            let left_out = recorded - most;
+            Some(format!(
+                "{limit} leaves out the last {left_out} of the trace's {recorded} questions"
+            ))
+        } else {
+            (total > recorded)
+                .then(|| format!("the trace ends after {recorded} questions, before TRAFFIC_TOTAL={total}"))
+        };
+        Self {
+            most,
+            seconds,
+            planned: most,
+            note,
+        }
     }
 }
 
@@ -46,43 +73,63 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::trace::Recorded;
     use crate::traffic::Distribution;
 
-    fn extent(arguments: &[&str], trace: Option<Vec<Recorded>>) -> Extent {
-        let mut traffic = Config::parse_from(["test"].iter().chain(arguments)).traffic;
-        traffic.traffic_distribution = trace.map_or(Distribution::Poisson, Distribution::Trace);
-        Extent::of(&traffic)
-    }
-
-    #[test]
-    fn a_run_asks_the_whole_trace_unless_a_total_says_otherwise_and_200_questions_without_any() {
+    fn extent(arguments: &str, trace: bool) -> Extent {
         let recorded = |line: u32| Recorded {
             at: line.into(),
             question: None,
             line: line.into(),
         };
-        let trace = || Some((0..300).map(recorded).collect());
-        for (arguments, trace, questions, note) in [
-            (&[][..], None, 200, None),
-            (&["--traffic-total=5"], None, 5, None),
-            (&[], trace(), 300, None),
-            (&["--traffic-total=300"], trace(), 300, None),
+        let arguments = arguments
+            .split_whitespace()
+            .map(|argument| format!("--traffic-{argument}"));
+        let mut traffic = Config::parse_from(std::iter::once("test".into()).chain(arguments)).traffic;
+        if trace {
+            traffic.traffic_distribution = Distribution::Trace((0..300).map(recorded).collect());
+        }
+        Extent::of(&traffic)
+    }
+
+    #[test]
+    fn a_run_asks_the_whole_trace_and_says_what_a_total_or_a_duration_leaves_out() {
+        for (arguments, questions, note) in [
+            ("", 300, ""),
+            ("total=300 duration=300s", 300, ""),
             (
-                &["--traffic-total=100"],
-                trace(),
+                "total=100 duration=100s",
                 100,
-                Some("TRAFFIC_TOTAL=100 leaves out the last 200 of the trace's 300 questions"),
+                "TRAFFIC_TOTAL=100 leaves out the last 200 of the trace's 300 questions",
             ),
             (
-                &["--traffic-total=500"],
-                trace(),
+                "total=500",
                 300,
-                Some("the trace ends after 300 questions, before TRAFFIC_TOTAL=500"),
+                "the trace ends after 300 questions, before TRAFFIC_TOTAL=500",
+            ),
+            (
+                "total=500 duration=25s speed=10",
+                250,
+                "TRAFFIC_DURATION=25s leaves out the last 50 of the trace's 300 questions",
             ),
         ] {
-            let extent = extent(arguments, trace);
-            assert_eq!((extent.questions, extent.note.as_deref()), (questions, note));
+            let extent = extent(arguments, true);
+            let said = (extent.most, extent.planned, extent.note.unwrap_or_default());
+            assert_eq!(said, (questions, questions, note.to_owned()), "{arguments}");
+        }
+    }
+
+    #[test]
+    fn without_a_trace_200_questions_are_asked_unless_a_total_or_a_duration_says_otherwise() {
+        for (arguments, most, planned) in [
+            ("", 200, 200),
+            ("total=5", 5, 5),
+            ("duration=1m", u64::MAX, 1200),
+            ("duration=1m rate=2 profile=ramp=0-1", u64::MAX, 60),
+            ("duration=1m total=1000", 1000, 1000),
+            ("duration=1m total=2000", 2000, 1200),
+        ] {
+            let extent = extent(arguments, false);
+            assert_eq!((extent.most, extent.planned), (most, planned), "{arguments}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct RunRecord {
     pub seed: u64,
     /// Every setting but secrets, as the environment has it.
     pub settings: BTreeMap<String, String>,
-    /// How many questions it means to ask.
+    /// How many questions it means to ask; about as many where TRAFFIC_DURATION ends it.
     pub planned: u64,
     /// What whoever ordered it may not expect, in a sentence.
     pub note: Option<String>,

@@ -11,6 +11,7 @@ mod dataset;
 mod extent;
 mod import;
 mod journal;
+mod profile;
 mod records;
 mod run;
 mod send;

@@ -158,7 +158,7 @@ impl Run {
             run: self.name.clone(),
             seed: self.seed,
             settings,
-            planned: extent.questions,
+            planned: extent.planned,
             note: extent.note,
             dataset: None,
             versions: Versions {

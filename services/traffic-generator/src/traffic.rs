@@ -1,22 +1,33 @@
 //! The settings of a run: what is asked, and when.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
+use messaging::settings::{CENTURY, duration};
 
+use crate::profile::Profile;
 use crate::trace::{self, Recorded};
 
 /// What to ask, and when.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Traffic")]
 pub struct Traffic {
-    /// How many questions to ask, 1 to 1000000000; unless set, 200, or as many as a trace has. A trace that is shorter
-    /// ends the run.
+    /// How many questions to ask, 1 to 1000000000; unless set, 200, or as many as a trace has or TRAFFIC_DURATION has
+    /// time for. A trace that is shorter ends the run.
     #[arg(long, env, value_parser = value_parser!(u64).range(1..=1_000_000_000))]
     pub traffic_total: Option<u64>,
+    /// How long the run is, by the times at which questions are due: 1ms to 100years, such as 10m. With TRAFFIC_TOTAL or
+    /// a trace, whichever ends first; unset, they alone end it.
+    #[arg(long, env, value_parser = duration(Duration::from_millis(1), CENTURY))]
+    pub traffic_duration: Option<Duration>,
     /// Mean questions a second, 0.001 to 1000000.
     #[arg(long, env, default_value = "20", value_parser = |text: &str| number(text, 0.001, 1e6))]
     pub traffic_rate: f64,
+    /// How the rate changes over TRAFFIC_DURATION, in multiples of TRAFFIC_RATE: constant, ramp=FROM-TO,
+    /// steps=A,B,… of equal length, or day, which is 24 hours from midnight: a sine from 0.25 at 4 to 1.75 at 16 o'clock.
+    #[arg(long, env, default_value = "constant", value_parser = Profile::parse)]
+    pub traffic_profile: Profile,
     /// How the times between questions are drawn: constant, uniform, poisson, gamma, or trace=FILE with the times
     /// of a recorded run, in seconds from its start, one a line; or CSV with the columns time and question_id, which
     /// names the question; or the events.csv of an earlier run, which repeats it question by question.
@@ -93,6 +104,18 @@ impl Traffic {
             return Err(format!(
                 "TRAFFIC_SPEED={} needs TRAFFIC_DISTRIBUTION=trace=FILE; TRAFFIC_RATE says how fast all others are",
                 self.traffic_speed
+            ));
+        }
+        let profile = &self.traffic_profile;
+        if *profile != Profile::Constant && self.trace().is_some() {
+            return Err(format!(
+                "TRAFFIC_PROFILE={profile} cannot change the times that TRAFFIC_DISTRIBUTION=trace=FILE gives; constant \
+                 is allowed with a trace"
+            ));
+        }
+        if *profile != Profile::Constant && self.traffic_duration.is_none() {
+            return Err(format!(
+                "TRAFFIC_PROFILE={profile} needs TRAFFIC_DURATION, such as 10m: over that the rate changes"
             ));
         }
         Ok(())
