@@ -210,6 +210,8 @@ def _dollars(nanodollars: int) -> str:
 class Summary:
     """The figures of one run. Latencies are in milliseconds, from the scheduled time on; traps are by their verdict.
 
+    Paraphrases are counted by whether they have the id of what they paraphrase, and so are known by its answer.
+
     `doubtful` is the id of one question whose answer was rejected or unsure, if there is one.
     """
 
@@ -221,6 +223,7 @@ class Summary:
     regenerations: int = 0
     unsure: int = 0
     traps: Counter[str] = field(default_factory=Counter)
+    paraphrases: Counter[bool] = field(default_factory=Counter)
     scores: list[float] = field(default_factory=list)
     latencies: list[int] = field(default_factory=list)
     seconds: float = 0.0
@@ -229,7 +232,7 @@ class Summary:
 
     def rows(self) -> list[tuple[str, str]]:
         """What to show, line by line."""
-        decided = self.verdicts.total()
+        decided, same = self.verdicts.total(), self.paraphrases
         mean = sum(self.scores) / len(self.scores) if self.scores else float("nan")
         rate = decided / self.seconds if self.seconds else float("nan")
         return [
@@ -242,6 +245,7 @@ class Summary:
             ("dead letters", f"{self.dead_letters:,}"),
             *([("unsure", f"{self.unsure:,}")] if self.unsure else []),
             *([("traps accepted", f"{self.traps['accepted']:,} of {self.traps.total():,}")] if self.traps else []),
+            *([("paraphrases known", f"{same[True]:,} of {same.total():,}")] if same else []),
             ("mean score", f"{mean:.3f}"),
             *((f"latency p{share}", f"{percentile(self.latencies, share):,.0f} ms") for share in (50, 95, 99)),
             ("questions/s", f"{rate:,.1f}"),
@@ -263,9 +267,11 @@ def summarise(folder: Path, stored: Collection[Document], dead_letters: int) -> 
     summary = Summary(folder, dead_letters=dead_letters)
     events = EventLog(folder / "events.csv")
     times = []
-    while chunk := [row["message_id"] for row in events.new_rows(CHUNK)]:
+    while chunk := list(events.new_rows(CHUNK)):
         summary.asked += len(chunk)
-        for outcome in stored.find({"_id": {"$in": chunk}}, PROJECTION):
+        paraphrased = (row for row in chunk if row.get("paraphrase_of"))
+        summary.paraphrases.update(row["paraphrase_of"] == row["question_id"] for row in paraphrased)
+        for outcome in stored.find({"_id": {"$in": [row["message_id"] for row in chunk]}}, PROJECTION):
             summary.verdicts[outcome["verdict"]] += 1
             summary.sources[outcome["source"] or "none"] += 1
             summary.regenerations += max(0, outcome["attempts"] - 1)

@@ -133,6 +133,26 @@ def test_a_run_ends_after_its_duration_and_its_rate_follows_its_profile(stack: S
     assert max(times) < 2
 
 
+def test_a_paraphrase_is_asked_in_its_own_words_and_shares_an_answer_only_by_its_id(stack: Stack, probe: Probe) -> None:
+    traffic = {"TRAFFIC_RATE": "100", "TRAFFIC_TOTAL": "60", "TRAFFIC_POPULARITY": "each", "TRAFFIC_SEED": "3"}
+    stack.send(**traffic, TRAFFIC_RUN="plain")
+    summary = stack.send(**traffic, TRAFFIC_RUN="paraphrased", TRAFFIC_PARAPHRASES="0.5")
+    with (stack.settings.data_collected() / "paraphrased" / "events.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["paraphrase_of"]]
+    assert 15 < len(rows) == summary.paraphrases.total() < 45
+    assert 0 < summary.paraphrases[True] < summary.paraphrases.total()
+    originals = {question["_id"]: question for question in probe.database["questions"].find({})}
+    for row in rows:
+        outcome = probe.database["results"].find_one({"_id": row["message_id"]})
+        assert outcome is not None
+        assert outcome["question_id"] == row["question_id"]
+        original = originals[row["paraphrase_of"]]
+        assert outcome["title"] != original["title"]
+        assert outcome["best_answer"] == original["best_answer"]
+        is_the_same = " ".join(outcome["title"].lower().split()) == " ".join(original["title"].lower().split())
+        assert is_the_same == (row["question_id"] == row["paraphrase_of"])
+
+
 def test_no_prompt_holds_reference_text(stack: Stack, probe: Probe) -> None:
     stack.send(TRAFFIC_RUN="prompts", TRAFFIC_TOTAL="60", TRAFFIC_RATE="200", TRAFFIC_POPULARITY="each")
     asked = _asked(stack, "prompts")

@@ -199,6 +199,12 @@ def test_a_summary_without_any_says_nothing_of_them(tmp_path: Path) -> None:
     assert not {"unsure", "traps accepted"} & dict(summary(tmp_path, outcome(model="offline-good")).rows()).keys()
 
 
+def test_a_summary_tells_how_many_paraphrases_have_the_id_of_what_they_paraphrase(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("message_id,question_id,paraphrase_of\na,q,\nb,q,q\nc,r,q\nd,s,q\n")
+    rows = dict(summarise(tmp_path, Stored(), 0).rows())  # type: ignore[arg-type]
+    assert (rows["asked"], rows["paraphrases known"]) == ("4", "1 of 3")
+
+
 def spent(*models: str, nanodollars: int = 0, **fields: object) -> dict[str, Any]:
     cost = {"calls": 2, "input_tokens": 1000, "output_tokens": 20, "nanodollars": nanodollars}
     return cost | {"by_model": [cost | {"model": model} for model in models], **fields}

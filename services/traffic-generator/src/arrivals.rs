@@ -19,6 +19,8 @@ pub struct Arrival {
     pub at: f64,
     /// Which: an index into the questions, which are sorted by id.
     pub question: usize,
+    /// From what it is drawn how its words are changed, if they are.
+    pub paraphrase: Option<u64>,
 }
 
 /// All arrivals of a run, in order.
@@ -32,9 +34,11 @@ pub struct Arrivals {
     profile: Profile,
     seconds: f64,
     left: u64,
-    /// Two streams of one seed: another distribution still asks the same questions.
+    paraphrases: f64,
+    /// Streams of one seed: another distribution still asks the same questions.
     times_rng: ChaCha12Rng,
     choice_rng: ChaCha12Rng,
+    paraphrase_rng: ChaCha12Rng,
 }
 
 enum Times {
@@ -61,9 +65,11 @@ impl Arrivals {
         ensure!(!ids.is_empty(), "there is no question to ask");
         let Extent { most, seconds, .. } = Extent::of(traffic);
         let followed = traffic.trace().unwrap_or_default().iter().take(most as usize);
-        let times_rng = ChaCha12Rng::seed_from_u64(seed);
-        let mut choice_rng = times_rng.clone();
-        choice_rng.set_stream(1);
+        let [times_rng, choice_rng, paraphrase_rng] = [0, 1, 2].map(|stream| {
+            let mut rng = ChaCha12Rng::seed_from_u64(seed);
+            rng.set_stream(stream);
+            rng
+        });
         Ok(Self {
             times: Times::new(traffic)?,
             named: trace::places(followed, ids)?.into_iter(),
@@ -72,8 +78,10 @@ impl Arrivals {
             profile: traffic.traffic_profile.clone(),
             seconds,
             left: most,
+            paraphrases: traffic.traffic_paraphrases,
             times_rng,
             choice_rng,
+            paraphrase_rng,
         })
     }
 }
@@ -92,6 +100,10 @@ impl Iterator for Arrivals {
         Some(Arrival {
             at,
             question: named.unwrap_or_else(|| self.choice.draw(&mut self.choice_rng)),
+            paraphrase: self
+                .paraphrase_rng
+                .random_bool(self.paraphrases)
+                .then(|| self.paraphrase_rng.random()),
         })
     }
 }
@@ -286,6 +298,26 @@ mod tests {
         let unknown = "question 0000000000000000000000000000000d that line 4 of the trace names";
         assert!(follow(Some(13), None).is_err_and(|problem: String| problem.contains(unknown)));
         assert_eq!(follow(Some(13), Some(3)), Ok(asked[..3].to_vec()));
+    }
+
+    #[test]
+    fn the_ordered_share_of_questions_is_paraphrased_and_the_others_are_asked_as_without() {
+        let arrivals = |share| {
+            let share = format!("--traffic-paraphrases={share}");
+            Arrivals::new(&traffic(&[&share]), 7, &ids(100))
+                .unwrap()
+                .collect::<Vec<_>>()
+        };
+        let (none, some) = (arrivals("0"), arrivals("0.1"));
+        assert!(none.iter().all(|arrival| arrival.paraphrase.is_none()));
+        let count = some.iter().filter(|arrival| arrival.paraphrase.is_some()).count();
+        assert!((1800..2200).contains(&count), "{count} of 20000");
+        assert!(
+            none.iter()
+                .zip(&some)
+                .all(|(one, other)| (one.at, one.question) == (other.at, other.question))
+        );
+        assert!(arrivals("1").iter().all(|arrival| arrival.paraphrase.is_some()));
     }
 
     #[test]

@@ -126,6 +126,7 @@ mod tests {
             ("traffic-burstiness", "0", "0.01 to 1000"),
             ("traffic-popularity", "pareto", "uniform, zipf, each"),
             ("traffic-zipf-exponent", "-0.1", "0 to 10"),
+            ("traffic-paraphrases", "1.1", "0 to 1"),
             ("traffic-seed", "-1", "digit"),
             ("traffic-run", "../up", "letters, digits"),
             ("traffic-run", "a b", "letters, digits"),

@@ -176,7 +176,7 @@ fn tidy(text: message::Question) -> message::Question {
 }
 
 /// The same for two questions that differ in case and spaces alone.
-fn question_id(title: &str, content: &str) -> String {
+pub fn question_id(title: &str, content: &str) -> String {
     let normalised = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     let digest = Sha256::digest(format!("{}\n{}", normalised(title), normalised(content)));
     digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()

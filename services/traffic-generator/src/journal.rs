@@ -23,6 +23,8 @@ pub struct Event {
     pub sent: Timestamp,
     /// When Kafka acknowledged it and where it is; `None` when the run ended without knowing.
     pub acknowledged: Option<(Timestamp, Delivery)>,
+    /// The question of the dataset that was asked in other words, if it was.
+    pub paraphrase_of: Option<String>,
 }
 
 /// Everything needed to tell what a run was, and to repeat it.
@@ -144,6 +146,7 @@ impl Journal {
                 none => none.insert(table(&self.folder.join("unacknowledged.csv"))?),
             }
         };
+        row.push(event.paraphrase_of.clone().unwrap_or_default());
         table.write_record(row).context("writing the run's events")
     }
 
@@ -185,6 +188,7 @@ fn table(path: &Path) -> anyhow::Result<csv::Writer<File>> {
         "acknowledged",
         "partition",
         "offset",
+        "paraphrase_of",
     ])?;
     Ok(table)
 }
@@ -225,6 +229,7 @@ mod tests {
             scheduled: time("2026-01-02T03:04:05.006Z"),
             sent: time("2026-01-02T03:04:05.0071Z"),
             acknowledged,
+            paraphrase_of: None,
         }
     }
 
@@ -241,17 +246,21 @@ mod tests {
                 },
             ))))
             .unwrap();
-        journal.add(&event(None)).unwrap();
+        let paraphrased = Event {
+            paraphrase_of: Some("p".into()),
+            ..event(None)
+        };
+        journal.add(&paraphrased).unwrap();
         journal.record.state = State::Interrupted;
         journal.save().unwrap();
         let read = |name: &str| fs::read_to_string(collected.path().join("r").join(name)).unwrap();
-        let columns = "message_id,question_id,scheduled,sent,acknowledged,partition,offset\n";
+        let columns = "message_id,question_id,scheduled,sent,acknowledged,partition,offset,paraphrase_of\n";
         let row = "m,q,2026-01-02T03:04:05.006Z,2026-01-02T03:04:05.007Z";
         assert_eq!(
             read("events.csv"),
-            format!("{columns}{row},1970-01-01T00:00:00.000Z,2,3\n")
+            format!("{columns}{row},1970-01-01T00:00:00.000Z,2,3,\n")
         );
-        assert_eq!(read("unacknowledged.csv"), format!("{columns}{row},,,\n"));
+        assert_eq!(read("unacknowledged.csv"), format!("{columns}{row},,,,p\n"));
         let run: serde_json::Value = serde_json::from_str(&read("run.json")).unwrap();
         assert_eq!(run["settings"]["TRAFFIC_TOTAL"], "2");
         assert_eq!((&run["state"], &run["asked"]), (&"interrupted".into(), &1.into()));

@@ -11,6 +11,7 @@ mod dataset;
 mod extent;
 mod import;
 mod journal;
+mod paraphrase;
 mod profile;
 mod records;
 mod run;

@@ -303,7 +303,7 @@ mod tests {
                 identity.asked_at.unwrap()
             );
             rows.iter()
-                .any(|row| row.starts_with(&begin) && row.ends_with(&format!(",0,{offset}")))
+                .any(|row| row.starts_with(&begin) && row.ends_with(&format!(",0,{offset},")))
         };
         assert!(asked.iter().enumerate().all(|(offset, question)| row(question, offset)));
         assert_eq!(rows.iter().collect::<HashSet<_>>().len(), 500);

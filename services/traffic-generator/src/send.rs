@@ -20,6 +20,7 @@ use tracing::{debug, error, info, warn};
 use crate::arrivals::{Arrival, Arrivals};
 use crate::dataset::Question;
 use crate::journal::{Event, Journal, State};
+use crate::paraphrase::paraphrase;
 use crate::run::Run;
 use crate::source::Source;
 
@@ -42,6 +43,8 @@ struct Request {
     /// Since the start of the run; whole milliseconds, as messages carry them.
     at: Duration,
     question: Question,
+    /// The question whose words were changed, if they were.
+    paraphrase_of: Option<String>,
 }
 
 /// Asks all questions of a run and keeps its journal; returns how it ended.
@@ -88,7 +91,14 @@ async fn plan(mut arrivals: Arrivals, mut source: Source, mut requests: Sender<R
         let indices: Vec<usize> = chunk.iter().map(|arrival| arrival.question).collect();
         for (arrival, question) in chunk.into_iter().zip(source.fetch(&indices).await?) {
             let at = Duration::from_millis((arrival.at * 1e3).round() as u64);
-            if requests.send(Request { index, at, question }).await.is_err() {
+            let other = arrival.paraphrase.and_then(|seed| paraphrase(&question, seed));
+            let request = Request {
+                index,
+                at,
+                paraphrase_of: other.as_ref().map(|_| question.question_id.clone()),
+                question: other.unwrap_or(question),
+            };
+            if requests.send(request).await.is_err() {
                 return Ok(());
             }
             index += 1;
@@ -169,6 +179,7 @@ impl Asker<'_> {
             scheduled,
             sent: now(),
             acknowledged: None,
+            paraphrase_of: request.paraphrase_of,
         };
         let delivery = Delivery {
             record,

@@ -20,9 +20,12 @@ pub struct Recorded {
     pub line: u64,
 }
 
+/// The columns that may name a question, the first one that is filled counts.
+type Named = [Option<usize>; 2];
+
 /// Reads a recorded run, in order: seconds from its start, one a line; or CSV with a column
 /// `time` of such seconds; or the column `scheduled` of an earlier `events.csv`. A column
-/// `question_id` names the questions.
+/// `question_id` names the questions, or `paraphrase_of` where they were asked in other words.
 ///
 /// # Errors
 /// A file that cannot be read, or the line that is at fault.
@@ -37,9 +40,10 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<Recorded>> {
             .split(',')
             .position(|name| name.trim().trim_matches('"') == wanted)
     };
+    let named = ["paraphrase_of", "question_id"].map(column);
     let trace = match (column("scheduled"), column("time")) {
-        (Some(scheduled), _) => from_events(text, scheduled, column("question_id"))?,
-        (None, Some(time)) => from_table(text, time, column("question_id"))?,
+        (Some(scheduled), _) => from_events(text, scheduled, named)?,
+        (None, Some(time)) => from_table(text, time, named)?,
         (None, None) => from_lines(text)?,
     };
     ensure!(!trace.is_empty(), "{} holds no times", file.display());
@@ -78,21 +82,21 @@ fn from_lines(text: &str) -> anyhow::Result<Vec<Recorded>> {
         .collect()
 }
 
-fn from_table(text: &str, time: usize, question_id: Option<usize>) -> anyhow::Result<Vec<Recorded>> {
+fn from_table(text: &str, time: usize, named: Named) -> anyhow::Result<Vec<Recorded>> {
     let mut last = 0.0;
-    let rows = rows(text, time, question_id, |time| seconds(time, &mut last))?;
+    let rows = rows(text, time, named, |time| seconds(time, &mut last))?;
     Ok(rows
         .into_iter()
         .map(|(at, question, line)| Recorded { at, question, line })
         .collect())
 }
 
-fn from_events(text: &str, scheduled: usize, question_id: Option<usize>) -> anyhow::Result<Vec<Recorded>> {
+fn from_events(text: &str, scheduled: usize, named: Named) -> anyhow::Result<Vec<Recorded>> {
     let timestamp = |time: &str| {
         time.parse::<Timestamp>()
             .with_context(|| format!("{time:?} is not a time"))
     };
-    let mut events = rows(text, scheduled, question_id, timestamp)?;
+    let mut events = rows(text, scheduled, named, timestamp)?;
     // They are there in the order of their acknowledgement.
     events.sort_by_key(|(scheduled, ..)| *scheduled);
     let Some(&(start, ..)) = events.first() else {
@@ -110,14 +114,14 @@ fn from_events(text: &str, scheduled: usize, question_id: Option<usize>) -> anyh
 fn rows<T>(
     text: &str,
     time: usize,
-    question_id: Option<usize>,
+    named: Named,
     mut read_time: impl FnMut(&str) -> anyhow::Result<T>,
 ) -> anyhow::Result<Vec<(T, Option<QuestionId>, u64)>> {
     let reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
     let mut read = |row: &StringRecord| {
         let time = read_time(row.get(time).unwrap_or_default())?;
-        let named = question_id.and_then(|column| row.get(column)).unwrap_or_default();
-        let question = (!named.is_empty()).then(|| parse(named)).transpose()?;
+        let mut named = named.iter().filter_map(|column| row.get((*column)?));
+        let question = named.find(|id| !id.is_empty()).map(parse).transpose()?;
         anyhow::Ok((time, question))
     };
     reader
@@ -190,6 +194,10 @@ mod tests {
             (
                 format!("\u{feff}\"question_id\", time\r\n{one},7\r\n"),
                 vec![(7.0, Some(1), 2)],
+            ),
+            (
+                format!("time,question_id,paraphrase_of\n1,{one},{two}\n2,{one},\n"),
+                vec![(1.0, Some(2), 2), (2.0, Some(1), 3)],
             ),
             (log, vec![(0.0, Some(2), 3), (1.5, Some(1), 2)]),
         ] {

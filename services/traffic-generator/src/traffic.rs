@@ -45,6 +45,10 @@ pub struct Traffic {
     /// With zipf: how fast popularity falls, 0 to 10; the n-th question is asked in proportion to 1/n^exponent.
     #[arg(long, env, default_value = "1", value_parser = |text: &str| number(text, 0.0, 10.0))]
     pub traffic_zipf_exponent: f64,
+    /// The share of questions that are asked in other words that mean the same, 0 to 1: other case, punctuation and
+    /// spaces, words around "and" and "or" in the other order. Such a question has the id that its own words have.
+    #[arg(long, env, default_value = "0", value_parser = |text: &str| number(text, 0.0, 1.0))]
+    pub traffic_paraphrases: f64,
     /// The same seed gives the same questions at the same times; random unless set.
     #[arg(long, env)]
     pub traffic_seed: Option<u64>,
