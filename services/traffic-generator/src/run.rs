@@ -191,6 +191,7 @@ mod tests {
     use tokio::time::{sleep, timeout};
 
     use super::*;
+    use crate::dataset;
 
     fn identity(name: &str, seed: u64, is_repeatable: bool) -> Run {
         Run {
@@ -235,6 +236,11 @@ mod tests {
         }
 
         async fn run(&self, arguments: &[&str], shutdown: &CancellationToken) -> (Value, Vec<String>) {
+            self.attempt(arguments, shutdown).await.unwrap();
+            self.record()
+        }
+
+        async fn attempt(&self, arguments: &[&str], shutdown: &CancellationToken) -> anyhow::Result<()> {
             let path = self.folder.path().display();
             let [servers, source, collected] = [
                 format!("--kafka-bootstrap-servers={}", self.brokers.bootstrap_servers()),
@@ -253,7 +259,10 @@ mod tests {
             timeout(Duration::from_secs(30), run(&config, BTreeMap::new(), shutdown))
                 .await
                 .unwrap()
-                .unwrap();
+        }
+
+        /// What a run left: its record, and the rows of its events.
+        fn record(&self) -> (Value, Vec<String>) {
             let read = |name: &str| std::fs::read_to_string(self.folder.path().join("r").join(name)).unwrap();
             let rows = read("events.csv").lines().skip(1).map(ToOwned::to_owned).collect();
             (serde_json::from_str(&read("run.json")).unwrap(), rows)
@@ -307,6 +316,21 @@ mod tests {
         };
         assert!(asked.iter().enumerate().all(|(offset, question)| row(question, offset)));
         assert_eq!(rows.iter().collect::<HashSet<_>>().len(), 500);
+    }
+
+    #[tokio::test]
+    async fn a_trace_with_a_question_that_is_not_there_ends_the_run_before_anything_is_asked() {
+        let stage = Stage::new();
+        let [known, unknown] = [dataset::question_id("a", ""), dataset::question_id("d", "")];
+        let trace = stage.folder.path().join("trace.csv");
+        std::fs::write(&trace, format!("time,question_id\n0,{known}\n0,{unknown}\n")).unwrap();
+        let follow = format!("--traffic-distribution=trace={}", trace.display());
+        let problem = stage.attempt(&[&follow], &CancellationToken::new()).await.unwrap_err();
+        let (record, rows) = stage.record();
+        assert_eq!((record["state"].as_str(), rows.len()), (Some("failed"), 0));
+        assert_eq!(record["problem"], problem.to_string());
+        let named = format!("the question {unknown} that line 3 of the trace names");
+        assert!(problem.to_string().contains(&named), "{problem}");
     }
 
     #[tokio::test]
