@@ -116,7 +116,7 @@ pub fn run<S: Settings, F: Future<Output = anyhow::Result<()>>>(
 const BACK_OFF: Duration = Duration::from_secs(1);
 
 /// A variable that is set to nothing, as a line `NAME=` of an environment file does it, is not set.
-fn without_empty(command: clap::Command) -> clap::Command {
+pub fn without_empty(command: clap::Command) -> clap::Command {
     let is_empty = |argument: &clap::Arg| {
         let value = argument.get_env().and_then(std::env::var_os);
         value.is_some_and(|value| value.is_empty())

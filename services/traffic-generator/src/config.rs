@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use messaging::process::{ProcessConfig, Settings};
+use messaging::process::{ProcessConfig, Settings, without_empty};
 use messaging::settings::CommonConfig;
 
 use crate::traffic::Traffic;
@@ -40,8 +40,8 @@ pub enum Command {
 impl Config {
     /// Every setting under its name in the environment, with its value or default; no secrets.
     pub fn as_environment() -> BTreeMap<String, String> {
-        let matches = Self::command().get_matches();
-        let command = Self::command();
+        let command = without_empty(Self::command());
+        let matches = command.clone().get_matches();
         let shown = command
             .get_arguments()
             .filter(|argument| !argument.is_hide_env_values_set());
