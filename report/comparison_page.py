@@ -115,6 +115,7 @@ def described(run: Run) -> dict[str, str]:
         known["seed"] = str(run.journal.record.get("seed"))
         known["dataset"] = str((run.journal.record.get("dataset") or {}).get("sha256"))
         known |= {name: value for name, value in run.journal.settings.items() if name.startswith("TRAFFIC_")}
+        known |= {name: str(value) for name, value in run.journal.stack.items()}
     return {name: value for name, value in known.items() if name != "TRAFFIC_RUN"}
 
 

@@ -172,9 +172,8 @@ def _of_journal(run: Run) -> list[tuple[str, Value]]:
         ),
     ]
     settings = sorted(run.journal.settings.items())
-    return rows + [
-        (name, value) for name, value in settings if name.startswith("TRAFFIC_") and name not in NOT_SETTINGS
-    ]
+    traffic = [(name, value) for name, value in settings if name.startswith("TRAFFIC_") and name not in NOT_SETTINGS]
+    return [*rows, *traffic, *((name, str(value)) for name, value in sorted(run.journal.stack.items()))]
 
 
 def _counted(column: Codes) -> str | None:

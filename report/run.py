@@ -23,6 +23,8 @@ class Journal:
     ----------
     record : mapping
         Its `run.json`.
+    stack : mapping
+        What the stack was told beside its defaults, by the names of settings.
     scheduled : array of float
         When each question was due, in milliseconds since 1970, in order.
     acknowledged : array of float
@@ -30,6 +32,7 @@ class Journal:
     """
 
     record: Document
+    stack: Mapping[str, str]
     scheduled: Floats
     acknowledged: Floats
 
@@ -38,7 +41,7 @@ class Journal:
         """As the command hands it on, in the order in which Kafka acknowledged."""
         scheduled, lag = (np.array(told[name], dtype=np.float64) for name in ("scheduled", "acknowledged"))
         order = np.argsort(scheduled, kind="stable")
-        return cls(told["record"], scheduled[order], lag[order])
+        return cls(told["record"], told.get("stack") or {}, scheduled[order], lag[order])
 
     @property
     def settings(self) -> Mapping[str, str]:

@@ -1,16 +1,38 @@
 """Settings are checked before anything starts: a wrong one is told at once, and not when its part comes up."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 
+import yaml
+
 from flink_job.config import Config, InvalidSettingError
-from stack.settings import ROOT, SettingError, Settings, StackError, seconds
+from stack.settings import ELSEWHERE, PORTS, ROOT, SCALES, SettingError, Settings, StackError, seconds
 
 PROGRAMS = ("create-topics", "traffic-generator", "cache-service", "llm-consumer", "storage-service")
 """Our own compiled programs; each knows what its settings may be."""
 
 FOREVER = "forever"
+
+SECRET = re.compile("KEY|PASSWORD|URI|HEADERS")
+"""What the name of a setting has in it whose value is not for every eye."""
+
+OF_PLACES = frozenset({*PORTS, *ELSEWHERE.values(), "HTTP_ADDRESS", "DATA_COLLECTED_DIR", "LOG_FORMAT", "LOG_LEVEL"})
+"""Settings that say where parts are and what they log, and change no outcome."""
+
+
+def names() -> set[str]:
+    """Every setting of a part, and of how many there are."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
+    of_parts = {name for service in services for name in service.get("environment", {})}
+    return of_parts | {*PORTS, *SCALES.values(), *ELSEWHERE.values(), "QUESTIONS_FILE"}
+
+
+def told(environment: Mapping[str, str]) -> dict[str, str]:
+    """What parts are told of what outcomes hang on, without secrets and without the traffic's own settings."""
+    wanted = {name for name in names() - OF_PLACES if not SECRET.search(name) and not name.startswith("TRAFFIC_")}
+    return {name: environment[name] for name in sorted(wanted) if environment.get(name)}
 
 
 def check_settings(settings: Settings, environment: Mapping[str, str], command: Callable[[str], list[str]]) -> None:

@@ -2,7 +2,6 @@
 
 import configparser
 import os
-import re
 import shlex
 import signal
 import string
@@ -16,14 +15,13 @@ from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 import psutil
-import yaml
 from supervisor.datatypes import dict_of_key_value_pairs
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from stack import doctor, readiness
 from stack.bring_up import bring_up
 from stack.build import is_build_noted, note_build
-from stack.checks import check_settings
+from stack.checks import SECRET, check_settings, names
 from stack.logs import last_lines, open_to_append
 from stack.runtime import (
     ONE_SHOTS,
@@ -38,7 +36,7 @@ from stack.runtime import (
     service_and_copy,
     started,
 )
-from stack.settings import ELSEWHERE, PORTS, ROOT, SCALES, STOP_GRACE_S, Settings, StackError
+from stack.settings import ROOT, STOP_GRACE_S, Settings, StackError
 from stack.steps import Steps
 
 COOKIE = "COTEJO_STACK"
@@ -101,11 +99,8 @@ class NativeRuntime:
 
     def check_settings(self) -> None:
         """Raises StackError where a setting is not the one that the stack was started with."""
-        services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
-        names = {name for service in services for name in service.get("environment", {})}
-        names |= {*PORTS, *SCALES.values(), *ELSEWHERE.values(), "QUESTIONS_FILE"}
         running, wanted = psutil.Process(self._ask("getPID")).environ(), self.environment()
-        changed = sorted(name for name in names if running.get(name) != wanted.get(name))
+        changed = sorted(name for name in names() if running.get(name) != wanted.get(name))
         if changed := [name for name in changed if not name.startswith("TRAFFIC_")]:
             now = ", ".join(_said(name, running.get(name)) for name in changed)
             raise StackError(f"The stack runs with {now}; set the same, or `make down` first.")
@@ -343,6 +338,6 @@ def _is_in_foreground(process: psutil.Process) -> bool:
 
 def _said(name: str, value: str | None) -> str:
     """A setting as it may be shown to anybody."""
-    if re.search("KEY|PASSWORD|URI|HEADERS", name):
+    if SECRET.search(name):
         return f"another {name}"
     return f"{name}={value}" if value else f"no {name}"

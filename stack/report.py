@@ -86,11 +86,14 @@ def journal(folder: Path) -> Mapping[str, Any] | None:
     """
     try:
         record = json.loads((folder / "run.json").read_text())
+        stack = folder / "stack.json"
+        told = json.loads(stack.read_text()) if stack.exists() else {}
     except (OSError, ValueError):
         return None
     times = list(_times(folder))
     return {
         "record": record,
+        "stack": told,
         "scheduled": [scheduled for scheduled, _ in times],
         "acknowledged": [acknowledged - scheduled for scheduled, acknowledged in times],
     }

@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from stack.checks import told
 from stack.kafka import Kafka
 from stack.model import Explainer, complaints
 from stack.outcomes import DeadLetters, EventLog, Follower, Summary, results, summarise
@@ -44,6 +45,7 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
                 _follow(generator, follower, bar, runtime, settings)
         finally:
             end(generator)
+            _note_settings(folder, settings)
         if generator.returncode != 0:
             raise StackError(f"traffic-generator failed. It says:\n{said_since(log, said_before)}\nWhole log: {log}")
     summary = summarise(folder, stored, follower.dead)
@@ -52,6 +54,12 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
     if summary.doubtful:
         console.print(f"Look at a verdict: make explain QUESTION={summary.doubtful}", soft_wrap=True)
     return summary
+
+
+def _note_settings(folder: Path, settings: Settings) -> None:
+    """Leaves beside the run what the stack was told, so that a report can say what differed."""
+    if folder.exists():
+        (folder / "stack.json").write_text(json.dumps(told(settings.environment), indent=2) + "\n")
 
 
 def _check_total(total: str) -> None:

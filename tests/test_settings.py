@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from stack.api import free_ports
-from stack.checks import PROGRAMS
+from stack.checks import PROGRAMS, told
 from stack.runtime import SERVICES
 from stack.settings import ROOT
 
@@ -153,3 +153,20 @@ def test_a_run_folder_without_room_starts_nothing(tmp_path: Path) -> None:
     result = up(tmp_path, *small_disk)
     assert result.returncode == 1
     assert f"0.0 GiB free at {tmp_path}; free some space, or set COTEJO_RUN_DIR" in result.stderr
+
+
+def test_what_is_kept_of_the_settings_beside_a_run_has_no_secret_and_no_place() -> None:
+    environment = {
+        "MAX_ATTEMPTS": "1",
+        "OFFLINE_MIX": "30/30/40",
+        "SCALE_LLM_CONSUMER": "2",
+        "CACHE_SIZE": "",
+        "HOME": "/root",
+        "OPENAI_API_KEY": "s3cret",
+        "MONGODB_URI": "mongodb://u:s3cret@h",
+        "KAFKA_SASL_PASSWORD": "s3cret",
+        "LLM_EXTRA_HEADERS": "x: s3cret",
+        "KAFKA_PORT": "1",
+        "TRAFFIC_RATE": "7",
+    }
+    assert told(environment) == {"MAX_ATTEMPTS": "1", "OFFLINE_MIX": "30/30/40", "SCALE_LLM_CONSUMER": "2"}

@@ -15,7 +15,7 @@ from report import comparison_page
 from report.again import alike
 from report.comparison import by_subject, changed_most, compare, sentence, signed
 from report.outcomes import Codes, gather
-from report.run import Run
+from report.run import Journal, Run
 from report.tests.support import outcome, run_of
 
 
@@ -212,3 +212,12 @@ def test_the_name_of_a_run_can_neither_be_a_formula_nor_break_a_chart() -> None:
     assert not any(cell.startswith("=") for head in heads for cell in head.split(","))
     for text in [section.title, *heads, *(as_file(chart) for chart in section.figures.values())]:
         assert not {"\x01", "\u202e"} & set(text)
+
+
+def test_what_the_stacks_were_told_is_what_differs() -> None:
+    one, other = runs([0.9] * 40, [0.9] * 40)
+    told = {"record": {"settings": {}}, "scheduled": [], "acknowledged": []}
+    journals = [Journal.of(told), Journal.of({**told, "stack": {"MAX_ATTEMPTS": "1"}})]
+    pair = [replace(run, journal=journal) for run, journal in zip((one, other), journals, strict=True)]
+    drawn = comparison_page.section(compare(*pair), lambda _: {})
+    assert ("MAX_ATTEMPTS", None, "1") in drawn.grids["settings"].rows

@@ -68,7 +68,7 @@ def of_all_kinds(text: str, name: str = "demo") -> Run:
         "dataset": {"questions": 3, "sha256": text},
         "versions": {},
     }
-    return run_of(*made, name=name, journal=Journal(record, times, times * 0 + 3))
+    return run_of(*made, name=name, journal=Journal(record, {"MAX_ATTEMPTS": "1"}, times, times * 0 + 3))
 
 
 def made_of(*runs: Run) -> dict[str, str]:
