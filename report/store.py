@@ -28,18 +28,7 @@ MOST_IDS = 500
 
 
 class Store(Database):
-    """Runs, their outcomes and what people said of them. Every method can fail as `pymongo` does.
-
-    Parameters
-    ----------
-    uri : str
-        Where MongoDB is.
-    name : str
-        The database.
-    """
-
-    def __init__(self, uri: str, name: str) -> None:
-        super().__init__(uri, name, patience_ms=5000)
+    """Runs, their outcomes and what people said of them. Every method can fail as `pymongo` does."""
 
     def removed(self, run: str) -> int:
         """How many outcomes of a run RESULTS_RETENTION has had removed."""
