@@ -77,7 +77,8 @@ def submit(config: Config) -> None:
     artefact, judge = prepare(config)
     topics = Topics(config)
     wait_for("Kafka's topics", config.kafka_bootstrap_servers, topics.are_there)
-    [remade] = wait_for("Kafka's topics", config.kafka_bootstrap_servers, lambda: [topics.remade()])
+    topic = wait_for("Kafka's topics", config.kafka_bootstrap_servers, topics.answers)
+    remade = topics.remade(topic)
     flink = Flink(config.flink_url)
     wait_for("Flink with a TaskManager", config.flink_url, lambda: flink.taskmanagers() > 0)
 
@@ -96,6 +97,7 @@ def submit(config: Config) -> None:
         log.info("%s already runs", name)
     else:
         run(flink, config, judge, Submission(name, identity(config.flink_state_dir), remade))
+    topics.note(topic)
 
 
 def prepare(config: Config) -> tuple[Artefact, JudgeToBe]:

@@ -1,6 +1,7 @@
 """The job's topics, as Kafka has them."""
 
 import logging
+from pathlib import Path
 
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -21,25 +22,41 @@ class Topics:
     """What there is of the job's topics. Whatever asks Kafka raises its client's errors."""
 
     def __init__(self, config: Config) -> None:
-        self._prefix, self._noted = config.topic_prefix, config.flink_state_dir / "answers-topic"
-        self._admin = AdminClient({**librdkafka_properties(config)}, logger=logging.getLogger("librdkafka"))
+        self._config, self._prefix = config, config.topic_prefix
+        self._first = config.flink_state_dir / "answers-topic-at-first"
+        self._submitted = config.flink_state_dir / "answers-topic"
 
     def are_there(self) -> bool:
         """Whether Kafka has every one."""
         needed = {self._prefix + topic for topic in (ANSWERS, ERRORS, VERDICTS, REQUESTS, DEAD_LETTERS)}
-        return needed <= set(self._admin.list_topics(timeout=PATIENCE_S).topics)
+        return needed <= set(self._admin().list_topics(timeout=PATIENCE_S).topics)
 
     def answers(self) -> str:
         """The id of the topic of answers: one that is deleted and made anew has another."""
         name = self._prefix + ANSWERS
-        described = self._admin.describe_topics(TopicCollection([name]), request_timeout=PATIENCE_S)
+        described = self._admin().describe_topics(TopicCollection([name]), request_timeout=PATIENCE_S)
         return str(described[name].result().topic_id)
 
-    def remade(self) -> str | None:
+    def remade(self, now: str) -> str | None:
         """The id of the topic of answers, if the job's state begins with another: its offsets mean nothing there."""
-        now = self.answers()
-        if not self._noted.exists():
-            draft = self._noted.with_suffix(".draft")
-            draft.write_text(now)
-            draft.rename(self._noted)
-        return None if self._noted.read_text() == now else now
+        if not self._first.exists():
+            _write(self._first, now)
+        return None if self._first.read_text() == now else now
+
+    def note(self, now: str) -> None:
+        """Notes which topic of answers the job was submitted for."""
+        _write(self._submitted, now)
+
+    def is_another(self) -> bool:
+        """Whether the topic of answers is not the one that the job was submitted for."""
+        return self._submitted.exists() and self._submitted.read_text() != self.answers()
+
+    def _admin(self) -> AdminClient:
+        # A new one each time: it is asked seldom, and never has to find its way back to a Kafka that was away.
+        return AdminClient({**librdkafka_properties(self._config)}, logger=logging.getLogger("librdkafka"))
+
+
+def _write(file: Path, text: str) -> None:
+    draft = file.with_suffix(".draft")
+    draft.write_text(text)
+    draft.rename(file)

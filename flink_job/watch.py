@@ -48,11 +48,10 @@ def main() -> int:
     start_log(config)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        watch = JobWatch(Flink(config.flink_url), Topics(config).answers, options.healthy)
         code = submit()
         if code or options.once:
             return code
-        watch.keep()
+        JobWatch(Flink(config.flink_url), Topics(config).is_another, options.healthy).keep()
     except KeyboardInterrupt:
         return 0
 
@@ -74,16 +73,14 @@ class JobWatch:
     ----------
     flink : Flink
         Where it runs.
-    topic_id : Callable
-        Gives the id of the topic of answers, which another has that is made in its place.
+    is_another_topic : Callable
+        Whether the topic of answers is not the one that the job was submitted for.
     healthy : Path, optional
         A file that is touched after each look that found it at work, and taken away after each that did not.
     """
 
-    def __init__(self, flink: Flink, topic_id: Callable[[], str], healthy: Path | None) -> None:
-        self._flink, self._topic_id, self._healthy = flink, topic_id, healthy
-        # Before the submission: a topic that is made anew meanwhile is noticed afterwards.
-        self._read = self._what_is_read()
+    def __init__(self, flink: Flink, is_another_topic: Callable[[], bool], healthy: Path | None) -> None:
+        self._flink, self._is_another_topic, self._healthy = flink, is_another_topic, healthy
         self._said = ""
         self._failures = 0
 
@@ -102,33 +99,31 @@ class JobWatch:
         except (HTTPError, FlinkError) as error:
             self._tell(f"Flink does not answer: {error}")
             return
-        read = self._what_is_read() or self._read
-        self._read = self._read or read
-        if running and read != self._read:
+        is_remade = bool(running) and self._is_remade()
+        if is_remade:
             complaint = "the topic of answers was made anew, and the job is submitted again to read it from its start"
         self._tell(complaint)
-        if (running and read == self._read) or self._submit_again():
-            self._read = read
+        if is_remade or not running:
+            self._submit_again()
 
     def _gone(self, ended: list[Job]) -> str:
         how = self._flink.end_of(ended[-1]) if ended else "Flink does not know it any more"
         return f"the job is gone, and is submitted again: {how}"
 
-    def _what_is_read(self) -> str | None:
+    def _is_remade(self) -> bool:
         try:
-            return self._topic_id()
+            return self._is_another_topic()
         except KafkaException:
-            return None
+            return False
 
-    def _submit_again(self) -> bool:
+    def _submit_again(self) -> None:
         if submit() == 0:
             self._failures = 0
-            return True
+            return
         pause_s = min(LOOK_EVERY_S * 2**self._failures, LONGEST_PAUSE_S)
         self._failures += 1
         log.warning("that failed; the next try is in %.0f s", pause_s)
         time.sleep(pause_s)
-        return False
 
     def _tell(self, complaint: str) -> None:
         """To whoever asks for the file, and, once, to whoever reads the log."""

@@ -15,7 +15,7 @@ from stack import backlog, backup, budget, dead_letters, disk, estimate, forget,
 from stack.bring_up import submit_again
 from stack.model import complaints
 from stack.outcomes import Summary
-from stack.runtime import NOTHING_RUNS, Part, Runtime, choose_runtime, in_order, need_running, run_once
+from stack.runtime import NOTHING_RUNS, Part, Runtime, as_started, choose_runtime, in_order, need_running, run_once
 from stack.runtimes import runtime_of
 from stack.settings import ELSEWHERE, ROOT, Settings, StackError
 from stack.steps import Steps
@@ -145,7 +145,9 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         settings = Settings.from_environment(os.environ)
-        COMMANDS[arguments.command](runtime_of(choose_runtime(settings), settings), settings, arguments)
+        name = choose_runtime(settings)
+        settings = as_started(runtime_of(name, settings))
+        COMMANDS[arguments.command](runtime_of(name, settings), settings, arguments)
     except (StackError, PyMongoError, KafkaException) as error:
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """What a runtime can do, whichever it is, and which of the two to use."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from stack.checks import names
 from stack.settings import ELSEWHERE, ROOT, SettingError, Settings, StackError
 from stack.steps import Steps
 
@@ -219,15 +221,28 @@ def choose_runtime(settings: Settings) -> str:
 
 
 def remember(settings: Settings, runtime: str) -> None:
-    """Lets later commands find the runtime of this stack, and any tool its addresses."""
+    """Lets later commands find the runtime of this stack and its settings, and any tool its addresses."""
     _note(settings).write_text(runtime + "\n")
+    started = {name: value for name in names() if (value := settings.environment.get(name))}
+    file = _settings_of_start(settings)
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(started, indent=2, sort_keys=True) + "\n")
     settings.write_endpoints()
 
 
 def forget(settings: Settings) -> None:
     """The opposite of `remember`."""
-    for file in (_note(settings), settings.run_dir / "endpoints.env"):
+    for file in (_note(settings), _settings_of_start(settings), settings.run_dir / "endpoints.env"):
         file.unlink(missing_ok=True)
+
+
+def as_started(runtime: Runtime) -> Settings:
+    """A running stack's settings: what the environment does not say is as it was at the start."""
+    settings, file = runtime.settings, _settings_of_start(runtime.settings)
+    if not (file.exists() and runtime.is_up()):
+        return settings
+    said = {name: value for name, value in settings.environment.items() if value}
+    return Settings.from_environment({**json.loads(file.read_text()), **said})
 
 
 def is_remembered(settings: Settings) -> bool:
@@ -237,6 +252,10 @@ def is_remembered(settings: Settings) -> bool:
 
 def _note(settings: Settings) -> Path:
     return settings.run_dir / "runtime"
+
+
+def _settings_of_start(settings: Settings) -> Path:
+    return settings.run_dir / "settings.json"
 
 
 def _remembered(settings: Settings) -> str:

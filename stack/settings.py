@@ -159,7 +159,7 @@ class Settings:
         """Removes what a stack leaves in its folder, and the folder where nothing else is in it."""
         for name in ("conf", "data", "logs"):
             shutil.rmtree(self.run_dir / name, ignore_errors=True)
-        for name in ("endpoints.env", "runtime", "supervisor.sock", "supervisord.pid"):
+        for name in ("endpoints.env", "runtime", "settings.json", "supervisor.sock", "supervisord.pid"):
             (self.run_dir / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.run_dir.rmdir()

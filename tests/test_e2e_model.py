@@ -136,7 +136,8 @@ def test_what_concerns_one_question_ends_that_one_alone(
 ) -> None:
     questions = scene.questions(20)
     victim = questions[10]["title"]
-    scene.server.behave = only(victim, behave, scene.good())
+    # So long that all are under way together: one that fails after all others were answered waits as in an outage.
+    scene.server.behave = only(victim, behave, scene.good(latency_s=0.5))
     scene.probe.ask(*questions)
     outcomes = scene.outcomes(questions, errors={victim: error})
     scene.all_is_paid_for_once(outcomes)

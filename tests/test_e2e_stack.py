@@ -1,6 +1,7 @@
 """A stack leaves nothing behind, however it ends."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stack.api import Stack, free_ports
+from stack.api import RUNTIME, Stack, free_ports
 from stack.native import COOKIE
 from stack.runtime import end
 from stack.settings import ROOT, StackError
@@ -59,6 +60,20 @@ def test_a_run_that_is_stopped_early_ends_at_once_and_what_it_sent_is_on_record(
     end(generator)
     record = json.loads((run / "run.json").read_text())
     assert record["state"] == "interrupted"
+
+
+def test_later_commands_know_what_the_stack_was_started_with(stack: Stack) -> None:
+    def status(**settings: str) -> "subprocess.CompletedProcess[str]":
+        known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        environment = {**known, "COTEJO_RUN_DIR": str(stack.run_dir), "RUNTIME": RUNTIME, **settings}
+        given = [sys.executable, "-m", "stack", "runs" if settings else "status"]
+        return subprocess.run(given, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    told = status()
+    assert stack.settings.url("STORAGE_PORT") in told.stdout, told.stderr
+    assert "not ready" not in told.stdout
+    refused = status(SCORE_THRESHOLD="0.9")
+    assert "The stack runs with no SCORE_THRESHOLD; set the same" in refused.stderr
 
 
 def test_data_of_a_newer_version_are_named_and_nothing_is_done_with_them(stack: Stack) -> None:
