@@ -33,8 +33,8 @@ class Topics:
 
     def answers(self) -> str:
         """The id of the topic of answers: one that is deleted and made anew has another."""
-        name = self._prefix + ANSWERS
-        described = self._admin().describe_topics(TopicCollection([name]), request_timeout=PATIENCE_S)
+        name, admin = self._prefix + ANSWERS, self._admin()
+        described = admin.describe_topics(TopicCollection([name]), request_timeout=PATIENCE_S)
         return str(described[name].result().topic_id)
 
     def remade(self, now: str) -> str | None:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from benchmarks import dataset
 from stack.api import Stack
 from stack.runtime import PORT_OF, SERVERS, SERVICES
 from stack.settings import PORTS, StackError
-from tests.support import BACK_AFTER_S, Probe, eventually, question
+from tests.support import Probe, eventually, question
 
 RATE = 2  # questions a second
 AWAY_S = 20
@@ -90,28 +89,6 @@ def test_a_store_that_refuses_is_named_and_once_that_is_mended_all_goes_on(stack
     finally:
         results.drop_index("by hand")
     probe.outcomes(asked)
-    stack.wait_ready()
-
-
-def test_a_topic_of_answers_that_is_made_anew_is_read_from_its_start(stack: Stack, probe: Probe) -> None:
-    def decided(asked: list[str]) -> bool:
-        return probe.database["results"].count_documents({"_id": {"$in": asked}}) == len(asked)
-
-    probe.outcomes(probe.ask(*(question(f"Is answer {number} known?") for number in range(10))))
-    # The job has noted in a checkpoint how far it has read.
-    probe.settle()
-    seen = len(probe.read("llm_responses"))
-    stack.runtime.stop_part("taskmanager")
-    admin = AdminClient({"bootstrap.servers": stack.endpoints["KAFKA_BOOTSTRAP_SERVERS"]})
-    admin.delete_topics(["llm_responses"])["llm_responses"].result()
-    eventually(lambda: "llm_responses" not in admin.list_topics(timeout=10).topics, "a topic less")
-    assert stack.runtime.popen("topics", quiet=True).wait(60) == 0
-    # When the job comes back, the new topic reaches beyond where it had read the old one to.
-    asked = probe.ask(*(question(f"Is answer {number} read?") for number in range(2 * seen + 10)))
-    eventually(lambda: len(probe.read("llm_responses")) >= len(asked), "answers")
-    stack.runtime.start_part("taskmanager")
-    eventually(lambda: decided(asked), "outcomes", BACK_AFTER_S)
-    assert probe.metrics_equal_the_results()
     stack.wait_ready()
 
 
