@@ -224,6 +224,7 @@ def remember(settings: Settings, runtime: str) -> None:
     """Lets later commands find the runtime of this stack and its settings, and any tool its addresses."""
     _note(settings).write_text(runtime + "\n")
     started = {name: value for name in names() if (value := settings.environment.get(name))}
+    started |= {name: str(port) for name, port in settings.ports.items()}
     file = _settings_of_start(settings)
     file.touch(mode=0o600)
     file.write_text(json.dumps(started, indent=2, sort_keys=True) + "\n")
