@@ -1,16 +1,16 @@
 //! When questions are asked, and which: pure functions of the settings and a seed.
 
 use anyhow::ensure;
-use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
-use rand_distr::{Exp1, Gamma, Zipf};
+use rand_distr::{Exp1, Gamma};
 
+use crate::choice::Choice;
 use crate::extent::Extent;
 use crate::profile::Profile;
 use crate::source::QuestionId;
 use crate::trace;
-use crate::traffic::{Distribution, Popularity, Traffic};
+use crate::traffic::{Distribution, Traffic};
 
 /// One question to be asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,12 +47,6 @@ enum Times {
     Exponential(f64),
     Gamma(Gamma<f64>),
     Recorded(std::vec::IntoIter<f64>),
-}
-
-enum Choice {
-    Uniform(usize),
-    Zipf(Zipf<f64>),
-    Each { questions: usize, left: Vec<usize> },
 }
 
 impl Arrivals {
@@ -135,33 +129,6 @@ impl Times {
     }
 }
 
-impl Choice {
-    fn new(traffic: &Traffic, questions: usize) -> anyhow::Result<Self> {
-        Ok(match traffic.traffic_popularity {
-            Popularity::Uniform => Self::Uniform(questions),
-            Popularity::Zipf => Self::Zipf(Zipf::new(questions as f64, traffic.traffic_zipf_exponent)?),
-            Popularity::Each => Self::Each {
-                questions,
-                left: Vec::new(),
-            },
-        })
-    }
-
-    fn draw(&mut self, rng: &mut impl Rng) -> usize {
-        match self {
-            Self::Uniform(questions) => rng.random_range(0..*questions),
-            Self::Zipf(zipf) => rng.sample(*zipf) as usize - 1,
-            Self::Each { questions, left } => loop {
-                if let Some(question) = left.pop() {
-                    break question;
-                }
-                left.extend(0..*questions);
-                left.shuffle(rng);
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -189,13 +156,6 @@ mod tests {
         let arrivals = Arrivals::new(&traffic(arguments), 7, &ids(100)).unwrap();
         let times: Vec<f64> = std::iter::once(0.0).chain(arrivals.map(|arrival| arrival.at)).collect();
         times.windows(2).map(|pair| pair[1] - pair[0]).collect()
-    }
-
-    fn counts(arguments: &[&str], questions: usize) -> Vec<u32> {
-        let mut counts = vec![0; questions];
-        let arrivals = Arrivals::new(&traffic(arguments), 7, &ids(questions)).unwrap();
-        arrivals.for_each(|arrival| counts[arrival.question] += 1);
-        counts
     }
 
     /// Mean, and standard deviation over mean.
@@ -226,43 +186,6 @@ mod tests {
                 "{arguments:?}: a variation of {measured}"
             );
         }
-    }
-
-    #[test]
-    fn uniform_asks_all_questions_about_as_often() {
-        let counts = counts(&["--traffic-popularity=uniform"], 100);
-        assert!(counts.iter().all(|count| (120..280).contains(count)), "{counts:?}");
-    }
-
-    #[test]
-    fn zipf_asks_the_first_question_as_much_more_often_as_its_exponent_says() {
-        for (exponent, ratio) in [("0.5", 2.0), ("1", 4.0), ("1.5", 8.0)] {
-            let popularity = format!("--traffic-zipf-exponent={exponent}");
-            let counts = counts(&["--traffic-popularity=zipf", &popularity], 200);
-            let measured = f64::from(counts[0]) / f64::from(counts[3]);
-            assert!(
-                (measured / ratio - 1.0).abs() < 0.2,
-                "exponent {exponent}: a ratio of {measured}"
-            );
-        }
-    }
-
-    #[test]
-    fn each_asks_every_question_once_before_any_is_asked_again() {
-        let traffic = Traffic {
-            traffic_total: Some(30),
-            ..traffic(&["--traffic-popularity=each"])
-        };
-        let asked: Vec<usize> = Arrivals::new(&traffic, 7, &ids(10))
-            .unwrap()
-            .map(|arrival| arrival.question)
-            .collect();
-        for round in asked.chunks(10) {
-            let mut sorted = round.to_vec();
-            sorted.sort_unstable();
-            assert_eq!(sorted, (0..10).collect::<Vec<_>>());
-        }
-        assert_ne!(asked[..10], asked[10..20]);
     }
 
     #[test]

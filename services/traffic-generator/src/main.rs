@@ -6,9 +6,11 @@
 //! identity, `questions_in` takes it, [`journal`] keeps the record.
 
 mod arrivals;
+mod choice;
 mod config;
 mod dataset;
 mod extent;
+mod identity;
 mod import;
 mod journal;
 mod paraphrase;

@@ -2,24 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use contracts::message::{Identity, QuestionMessage};
+use contracts::message::QuestionMessage;
 use contracts::topic::Message as _;
-use contracts::value::{Id, InvalidValue, now};
-use jiff::Timestamp;
+use contracts::value::now;
 use messaging::producer::Producer;
-use rdkafka::util::get_rdkafka_version;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use uuid::Uuid;
 
 use crate::arrivals::Arrivals;
 use crate::config::Config;
-use crate::dataset::Question;
 use crate::extent::Extent;
-use crate::journal::{Journal, RunRecord, State, Versions};
+use crate::identity::Run;
+use crate::journal::{Journal, RunRecord, State};
 use crate::send::send;
 use crate::source::Source;
-use crate::traffic::{Origin, Traffic};
+use crate::traffic::Origin;
 
 /// Asks the questions that `config` describes, and leaves a record with all `settings`.
 ///
@@ -91,98 +88,14 @@ async fn open(config: &Config, producer: &Producer, shutdown: &CancellationToken
     Ok(source)
 }
 
-/// What makes a run the same again: its name and its seed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    /// Its name, and that of its folder.
-    pub name: String,
-    /// What all its randomness comes from.
-    pub seed: u64,
-    /// Whether ids derive from name and seed, so that the run can be repeated.
-    is_repeatable: bool,
-}
-
-impl Run {
-    /// The run that the settings describe; what they leave open is drawn.
-    pub fn new(traffic: &Traffic) -> Self {
-        Self {
-            name: traffic
-                .traffic_run
-                .clone()
-                .unwrap_or_else(|| Uuid::now_v7().to_string()),
-            seed: traffic.traffic_seed.unwrap_or_else(rand::random),
-            is_repeatable: traffic.traffic_run.is_some() && traffic.traffic_seed.is_some(),
-        }
-    }
-
-    /// The message that asks a question, the `index`-th of the run.
-    ///
-    /// # Errors
-    /// An id in the dataset, or a name of a run, that is none.
-    pub fn message(
-        &self,
-        index: u64,
-        question: Question,
-        asked_at: Timestamp,
-    ) -> Result<QuestionMessage, InvalidValue> {
-        Ok(QuestionMessage {
-            identity: Identity {
-                message_id: self.id("message", index),
-                trace_id: self.id("trace", index),
-                question_id: question.question_id.try_into()?,
-                asked_at: Some(asked_at),
-                retry_of: None,
-                run: Some(self.name.clone().try_into()?),
-                topic: question.topic,
-            },
-            question: question.text,
-            source: question.source,
-            created_at: now(),
-            attempts: 0,
-        })
-    }
-
-    fn id(&self, kind: &str, index: u64) -> Id {
-        if !self.is_repeatable {
-            return Id::random();
-        }
-        let name = format!("cotejo/{}/{}/{kind}/{index}", self.name, self.seed);
-        Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).into()
-    }
-
-    /// The record of the run at its start; with these settings it can be repeated.
-    pub fn record(&self, mut settings: BTreeMap<String, String>, extent: Extent) -> RunRecord {
-        settings.insert("TRAFFIC_RUN".into(), self.name.clone());
-        settings.insert("TRAFFIC_SEED".into(), self.seed.to_string());
-        RunRecord {
-            run: self.name.clone(),
-            seed: self.seed,
-            settings,
-            planned: extent.planned,
-            note: extent.note,
-            dataset: None,
-            versions: Versions {
-                traffic_generator: env!("CARGO_PKG_VERSION"),
-                librdkafka: get_rdkafka_version().1,
-            },
-            started_at: now(),
-            ended_at: None,
-            state: State::Running,
-            problem: None,
-            asked: 0,
-            unacknowledged: 0,
-            late: 0,
-            latest_ms: 0,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
     use std::time::Duration;
 
     use clap::Parser as _;
+    use contracts::message::Identity;
+    use contracts::value::Id;
     use rdkafka::ClientConfig;
     use rdkafka::consumer::{BaseConsumer, Consumer as _};
     use rdkafka::message::Message as _;
@@ -192,34 +105,6 @@ mod tests {
 
     use super::*;
     use crate::dataset;
-
-    fn identity(name: &str, seed: u64, is_repeatable: bool) -> Run {
-        Run {
-            name: name.into(),
-            seed,
-            is_repeatable,
-        }
-    }
-
-    #[test]
-    fn only_the_same_run_seed_and_index_give_the_same_id() {
-        let id = |name: &str, seed, index| identity(name, seed, true).id("message", index);
-        assert_eq!(id("a", 1, 2), id("a", 1, 2));
-        for other in [
-            id("b", 1, 2),
-            id("a", 2, 2),
-            id("a", 1, 3),
-            identity("a", 1, true).id("trace", 2),
-        ] {
-            assert_ne!(id("a", 1, 2), other);
-        }
-    }
-
-    #[test]
-    fn a_run_that_is_not_to_be_repeated_never_gives_an_id_twice() {
-        let run = identity("a", 1, false);
-        assert_ne!(run.id("message", 1), run.id("message", 1));
-    }
 
     /// A broker, a folder, and settings for a run between both.
     struct Stage {
@@ -298,7 +183,8 @@ mod tests {
                 .windows(2)
                 .all(|pair| pair[0].identity.asked_at <= pair[1].identity.asked_at)
         );
-        assert_eq!(asked[7].identity.message_id, identity("r", 1, true).id("message", 7));
+        let run = Run::new(&Config::parse_from(["test", "--traffic-run=r", "--traffic-seed=1"]).traffic);
+        assert_eq!(asked[7].identity.message_id, run.id("message", 7));
         assert!(asked.iter().all(|question| {
             let Identity { run, topic, .. } = &question.identity;
             run.as_ref().map(Id::as_str) == Some("r") && topic.as_deref() == Some("1")

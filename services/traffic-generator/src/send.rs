@@ -19,9 +19,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::arrivals::{Arrival, Arrivals};
 use crate::dataset::Question;
+use crate::identity::Run;
 use crate::journal::{Event, Journal, State};
 use crate::paraphrase::paraphrase;
-use crate::run::Run;
 use crate::source::Source;
 
 /// Questions fetched together, ahead of their time.
