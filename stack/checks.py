@@ -23,16 +23,22 @@ OF_PLACES = frozenset({*PORTS, *ELSEWHERE.values(), "HTTP_ADDRESS", "DATA_COLLEC
 
 
 def names() -> set[str]:
-    """Every setting of a part, and of how many there are."""
+    """Every setting of a part, and of how many there are; not those of traffic, which each run has its own of."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
     of_parts = {name for service in services for name in service.get("environment", {})}
-    return of_parts | {*PORTS, *SCALES.values(), *ELSEWHERE.values(), "QUESTIONS_FILE"}
+    every = of_parts | {*PORTS, *SCALES.values(), *ELSEWHERE.values(), "QUESTIONS_FILE"}
+    return {name for name in every if not name.startswith("TRAFFIC_")}
+
+
+def lasting(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a stack is told until it is stopped, without secrets."""
+    wanted = sorted(name for name in names() if not SECRET.search(name))
+    return {name: environment[name] for name in wanted if environment.get(name)}
 
 
 def told(environment: Mapping[str, str]) -> dict[str, str]:
-    """What parts are told of what outcomes hang on, without secrets and without the traffic's own settings."""
-    wanted = {name for name in names() - OF_PLACES if not SECRET.search(name) and not name.startswith("TRAFFIC_")}
-    return {name: environment[name] for name in sorted(wanted) if environment.get(name)}
+    """What of it outcomes may hang on."""
+    return {name: value for name, value in lasting(environment).items() if name not in OF_PLACES}
 
 
 def check_settings(settings: Settings, environment: Mapping[str, str], command: Callable[[str], list[str]]) -> None:

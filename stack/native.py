@@ -100,8 +100,7 @@ class NativeRuntime:
     def check_settings(self) -> None:
         """Raises StackError where a setting is not the one that the stack was started with."""
         running, wanted = psutil.Process(self._ask("getPID")).environ(), self.environment()
-        changed = sorted(name for name in names() if running.get(name) != wanted.get(name))
-        if changed := [name for name in changed if not name.startswith("TRAFFIC_")]:
+        if changed := sorted(name for name in names() if running.get(name) != wanted.get(name)):
             now = ", ".join(_said(name, running.get(name)) for name in changed)
             raise StackError(f"The stack runs with {now}; set the same, or `make down` first.")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from stack.checks import names
+from stack.checks import lasting
 from stack.settings import ELSEWHERE, ROOT, SettingError, Settings, StackError
 from stack.steps import Steps
 
@@ -223,11 +223,8 @@ def choose_runtime(settings: Settings) -> str:
 def remember(settings: Settings, runtime: str) -> None:
     """Lets later commands find the runtime of this stack and its settings, and any tool its addresses."""
     _note(settings).write_text(runtime + "\n")
-    started = {name: value for name in names() if (value := settings.environment.get(name))}
-    started |= {name: str(port) for name, port in settings.ports.items()}
-    file = _settings_of_start(settings)
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(started, indent=2, sort_keys=True) + "\n")
+    ports = {name: str(port) for name, port in settings.ports.items()}
+    _settings_of_start(settings).write_text(json.dumps(lasting(settings.environment) | ports, indent=2) + "\n")
     settings.write_endpoints()
 
 
@@ -238,7 +235,7 @@ def forget(settings: Settings) -> None:
 
 
 def as_started(runtime: Runtime) -> Settings:
-    """A running stack's settings: what the environment does not say is as it was at the start."""
+    """A running stack's settings: what the environment does not say is as at the start, but for secrets."""
     settings, file = runtime.settings, _settings_of_start(runtime.settings)
     if not (file.exists() and runtime.is_up()):
         return settings

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from stack.api import free_ports
-from stack.checks import PROGRAMS, told
+from stack.checks import PROGRAMS, lasting, told
 from stack.runtime import SERVICES
 from stack.settings import ROOT
 
@@ -169,4 +169,7 @@ def test_what_is_kept_of_the_settings_beside_a_run_has_no_secret_and_no_place() 
         "KAFKA_PORT": "1",
         "TRAFFIC_RATE": "7",
     }
-    assert told(environment) == {"MAX_ATTEMPTS": "1", "OFFLINE_MIX": "30/30/40", "SCALE_LLM_CONSUMER": "2"}
+    kept = {"MAX_ATTEMPTS": "1", "OFFLINE_MIX": "30/30/40", "SCALE_LLM_CONSUMER": "2"}
+    assert told(environment) == kept
+    # Later commands have to find the places; what a run is called and how fast it is, each says anew.
+    assert lasting(environment) == {**kept, "KAFKA_PORT": "1"}
