@@ -17,7 +17,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from flink_job.config import Config, InvalidSettingError
-from report import again, cases, comparison_page, cost, errors, finding, page, people, quality, traffic
+from report import again, cases, comparison_page, errors, finding, page, people
 from report.comparison import Comparison, compare, obstacles, sentence
 from report.run import Journal, Run
 from report.section import Section
@@ -83,13 +83,7 @@ def _sections(store: Store, run: Run, explain: cases.Explain, made_at: str) -> l
     worst, best = (list(islice(_cases(store, run, best=best), cases.MOST_CASES)) for best in (False, True))
     distinct = partial(store.distinct, run.name)
     return [
-        finding.what_was_run(run, made_at),
-        quality.outcomes(run),
-        quality.scores(run),
-        quality.asking_again(run),
-        traffic.arrivals(run),
-        traffic.latency(run),
-        cost.sources(run),
+        *page.figures(run, made_at),
         cases.section("The worst answers", "worst", worst, explain, ", the lowest score first"),
         cases.section("The best answers", "best", best, explain, ", the highest score first"),
         people.section(run, people.labelled(run.outcomes, store.labels(), store.question_of, distinct)),

@@ -7,7 +7,8 @@ from xml.etree.ElementTree import Element
 from calibration.texts import visible
 from pages.html import document, element
 from pages.plot import as_file
-from report.finding import finding, missing, summary
+from report import cost, quality, traffic
+from report.finding import finding, missing, summary, what_was_run
 from report.names import folder_of
 from report.run import Run
 from report.section import Section
@@ -48,6 +49,19 @@ class Told:
 
     run: Run
     sections: Sequence[Section]
+
+
+def figures(run: Run, made_at: str) -> list[Section]:
+    """The sections that show how a run went, in figures alone."""
+    return [
+        what_was_run(run, made_at),
+        quality.outcomes(run),
+        quality.scores(run),
+        quality.asking_again(run),
+        traffic.arrivals(run),
+        traffic.latency(run),
+        cost.sources(run),
+    ]
 
 
 def files(told: Sequence[Told], comparisons: Sequence[Section], headline: str, made_at: str) -> dict[str, str]:

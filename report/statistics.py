@@ -1,7 +1,6 @@
 """Figures and their intervals: pure functions of numbers and a seed."""
 
 import math
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -121,17 +120,6 @@ def cumulative(values: Floats, most: int = 200) -> list[tuple[float, float]]:
         return []
     ranks = np.unique(np.linspace(0, len(ordered) - 1, most).astype(int))
     return [(float(ordered[rank]), (rank + 1) / len(ordered)) for rank in ranks]
-
-
-def holm(p_values: Sequence[float]) -> list[bool]:
-    """Which of several tests hold together, with a risk of 5 % over all of them (Holm 1979)."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    held = [False] * len(p_values)
-    for rank, index in enumerate(order):
-        if p_values[index] > 0.05 / (len(p_values) - rank):
-            break
-        held[index] = True
-    return held
 
 
 def count(chosen: Bools) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from pages.plot import linear_axis, log_axis
 from pages.shares import share_of
-from report import cases, comparison_page, cost, errors, finding, page, people, quality, traffic
+from report import cases, comparison_page, errors, finding, page, people
 from report.comparison import compare, sentence
 from report.grid import Grid
 from report.names import folder_of
@@ -30,13 +30,7 @@ def sections(run: Run, *shown: Document) -> list[Section]:
     none = people.labelled(run.outcomes, [], lambda _: {}, lambda _: [])
     worst = [cases.Case(case, 2) for case in shown]
     return [
-        finding.what_was_run(run, "now"),
-        quality.outcomes(run),
-        quality.scores(run),
-        quality.asking_again(run),
-        traffic.arrivals(run),
-        traffic.latency(run),
-        cost.sources(run),
+        *page.figures(run, "now"),
         cases.section("The worst answers", "worst", worst, lambda _: None, ""),
         people.section(run, none),
         errors.section(run),

@@ -54,12 +54,6 @@ impl Expired {
         found.unwrap_or_default()
     }
 
-    /// Whether any results were ever removed.
-    #[cfg(test)]
-    pub fn removes(&self) -> bool {
-        self.0.contains_key(MetricsDocument::GLOBAL)
-    }
-
     /// What every document counts.
     pub fn counted(&self) -> impl Iterator<Item = &MetricsDocument> {
         self.0.values().map(|document| &document.counted)

@@ -239,7 +239,7 @@ proptest! {
             let log = &logs[step.partition];
             let end = (start + step.length).min(log.len());
             let known = if step.is_stale { stale.clone() } else { model.metrics.clone() };
-            let removes = model.expired.removes();
+            let removes = model.expired.guard(MetricsDocument::GLOBAL).is_some();
             let fresh = log[start..end].iter().filter(|result| !(removes && known["global"].counts(result)));
             let batch: &Vec<_> = &fresh.cloned().collect();
             if let Some(stored) = step.crashes_after {
