@@ -17,6 +17,7 @@
 //! | [`topic_id`] | tells a topic from a later one of the same name |
 //! | [`mongo`] | MongoDB settings and a connection that waits |
 //! | [`model_settings`] | by which settings the model answers now, in MongoDB |
+//! | [`result_document`] | what is stored of an outcome |
 //! | [`wait`] | waiting for a server that is away |
 //! | [`http`] | health, readiness, Prometheus metrics |
 //! | [`secret`] | settings that must not be seen |
@@ -40,6 +41,7 @@ mod output;
 pub mod pace;
 pub mod process;
 pub mod producer;
+pub mod result_document;
 pub mod secret;
 pub mod settings;
 pub mod topic_id;

@@ -10,8 +10,8 @@ use tracing::debug;
 
 use crate::metrics_document::MetricsDocument;
 use crate::metrics_store::MetricsStore;
-use crate::outcome::ResultDocument;
 use crate::store::Store;
+use messaging::result_document::ResultDocument;
 
 /// Records outcomes: the first of each request wins, later ones change nothing.
 pub struct Recorder {

@@ -10,7 +10,6 @@ mod handler;
 mod histogram;
 mod metrics_document;
 mod metrics_store;
-mod outcome;
 mod recount;
 mod runs;
 mod spending;

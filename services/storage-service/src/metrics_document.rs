@@ -4,10 +4,10 @@ use messaging::input::Origin;
 use mongodb::bson::{Bson, DateTime, Document, doc, serialize_to_bson};
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{ResultDocument, StoredOrigin};
 use crate::recount::Counted;
 use crate::tally::Tally;
 use crate::watermark::Watermarks;
+use messaging::result_document::{ResultDocument, StoredOrigin};
 
 /// A document of the collection `metrics`: of everything, or of one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

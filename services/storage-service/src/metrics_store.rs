@@ -14,9 +14,9 @@ use tracing::{info, warn};
 
 use crate::expired::{Expired, ExpiredDocument};
 use crate::metrics_document::MetricsDocument;
-use crate::outcome::ResultDocument;
 use crate::recount::{Counted, Recount, Recovery};
 use crate::runs::{MAX_RUNS, Runs};
+use messaging::result_document::ResultDocument;
 
 /// The metrics, each result counted exactly once. Every operation waits for a server that is away.
 #[derive(Clone)]

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use crate::expired::Expired;
 use crate::metrics_document::MetricsDocument;
-use crate::outcome::{Facts, StoredOrigin};
 use crate::runs::Runs;
 use crate::watermark::Seen;
+use messaging::result_document::{Facts, StoredOrigin};
 
 /// What of a result is counted, and where it came from.
 #[derive(Debug, Clone, Deserialize)]

@@ -9,7 +9,7 @@ use mongodb::options::InsertManyOptions;
 use mongodb::{Collection, IndexModel};
 use serde::Deserialize;
 
-use crate::outcome::{ResultDocument, StoredOrigin};
+use messaging::result_document::{ResultDocument, StoredOrigin};
 
 /// The results. Every operation waits for a server that is away.
 #[derive(Clone)]

@@ -7,8 +7,8 @@ use mongodb::bson::{Bson, Document, serialize_to_document};
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::{Histogram, latency_bucket, score_bucket};
-use crate::outcome::Facts;
 use crate::spending::Spending;
+use messaging::result_document::Facts;
 
 /// Whole numbers only, so that adding in any order gives the same sum.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use messaging::input::Origin;
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::StoredOrigin;
+use messaging::result_document::StoredOrigin;
 
 /// A batch holds no more records than this, so no more can be on their way from one partition.
 pub const LARGEST_BATCH: usize = 10_000;

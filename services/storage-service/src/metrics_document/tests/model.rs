@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::expired::{Change, Expired, Slice};
 use crate::metrics_document::{Advance, MetricsDocument};
-use crate::outcome::ResultDocument;
 use crate::recount::{Counted, Recount, Recovery};
 use crate::runs::Runs;
 use crate::tally::Tally;
+use messaging::result_document::ResultDocument;
 
 /// The records of one partition: requests that repeat, with scores, attempts and costs.
 pub fn log(partition: i32, requests: &[u8]) -> Vec<ResultDocument> {

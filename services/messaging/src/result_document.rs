@@ -1,4 +1,4 @@
-//! The document that is kept of an outcome, in the collection `results`.
+//! The document that is kept of an outcome, in the collection `results`: storage-service writes it, explorer reads it.
 
 use std::collections::BTreeMap;
 
@@ -8,52 +8,86 @@ use contracts::message::{
 };
 use contracts::value::{Id, Score};
 use jiff::Timestamp;
-use messaging::input::{Origin, Outcome, Received};
 use mongodb::bson::DateTime;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::input::{Origin, Outcome, Received};
 
 /// One outcome; `_id` is the request's message_id, so there is never a second one.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResultDocument {
+    /// The request's message_id.
     #[serde(rename = "_id")]
     pub id: Id,
+    /// The question of the dataset.
     pub question_id: Id,
+    /// Ties together the log lines about the request.
     pub trace_id: Id,
+    /// The run of the generator that asked.
     pub run: Option<Id>,
+    /// What the question is about: the dataset's class.
     pub topic: Option<String>,
+    /// What the metrics are made of.
     #[serde(flatten)]
     pub facts: Facts,
+    /// Whether the answer was accepted.
     pub accepted: bool,
+    /// Every attempt, in order.
+    #[serde(default, deserialize_with = "null_is_empty")]
     pub history: Vec<ScoredAttempt>,
+    /// The question in one line; none once it was forgotten.
     pub title: Option<String>,
+    /// What the asker added.
     pub content: Option<String>,
+    /// The answer that was kept.
     pub llm_answer: Option<String>,
+    /// The reference.
     pub best_answer: Option<String>,
+    /// Further references.
+    #[serde(default, deserialize_with = "null_is_empty")]
     pub other_answers: Vec<String>,
+    /// When it was meant to be asked.
     pub asked_at: Option<DateTime>,
+    /// When the verdict fell.
     pub decided_at: DateTime,
+    /// When this document was written.
+    #[serde(skip_deserializing)]
     pub stored_at: WhenWritten,
+    /// The model that answered.
     pub model: Option<String>,
+    /// Requests sent to the model's server for this attempt.
     pub calls: Option<u32>,
+    /// Why the model stopped.
     pub finish_reason: Option<String>,
+    /// The template that rendered the prompt.
     pub prompt_version: Option<String>,
+    /// Hash of the settings that change an answer.
     pub settings: Option<String>,
+    /// The threshold of the verdict.
     pub threshold: Option<Score>,
+    /// Hash of the scorer.
     pub scorer: Option<String>,
+    /// What the score was made of; what is missing is 0.
     pub signals: Option<BTreeMap<String, f64>>,
     /// Left out where there is none: few models think aloud.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thinking: Option<String>,
+    /// The model's failure, where there is no answer.
     pub error: Option<ErrorDetail>,
     /// Beside an error: the best attempt before it.
     pub previous: Option<PreviousAttempt>,
+    /// The earlier request that this one repeats.
     pub retry_of: Option<Id>,
+    /// When a person had its texts forgotten; storage-service never writes it.
+    #[serde(default, skip_serializing)]
+    pub forgotten_at: Option<DateTime>,
+    /// Where the outcome was read.
     pub origin: StoredOrigin,
 }
 
 /// The moment in which a document is written. It may have waited long for its server, and must not be taken for an old
 /// one then: what is old was counted long ago, and may be removed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct WhenWritten;
 
 impl Serialize for WhenWritten {
@@ -62,26 +96,39 @@ impl Serialize for WhenWritten {
     }
 }
 
+/// Reads a list that may be null: earlier versions had none.
+fn null_is_empty<'de, T: Deserialize<'de>, D: Deserializer<'de>>(list: D) -> Result<Vec<T>, D::Error> {
+    Option::deserialize(list).map(Option::unwrap_or_default)
+}
+
 /// What the metrics are made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
+    /// How the request ended.
     pub verdict: Verdict,
+    /// Where the answer came from.
     pub source: Option<Source>,
+    /// The score; none where there is no answer.
     pub score: Option<Score>,
+    /// How far the verdict can be relied on.
     pub confidence: Option<Confidence>,
+    /// How many times the model was asked.
     pub attempts: u32,
     /// From when the question was meant to be asked to the verdict.
     pub latency_ms: Option<i64>,
+    /// What the kept attempt consumed.
     pub usage: Option<Usage>,
     /// All that the request has cost; an answer of another request has cost nothing more.
     pub spent: Option<Spent>,
 }
 
 /// What the model's failure was.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorDetail {
+    /// In a word that a program can compare.
     #[serde(rename = "type")]
     pub kind: String,
+    /// For a person.
     pub detail: String,
     /// From when asking again is worth trying.
     pub retry_at: DateTime,
@@ -90,8 +137,10 @@ pub struct ErrorDetail {
 /// Where the outcome was read, and in which epoch of the topics.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredOrigin {
+    /// The record.
     #[serde(flatten)]
     pub place: Origin,
+    /// Tells topics from later ones of the same names.
     pub epoch: String,
 }
 
@@ -202,6 +251,7 @@ impl ResultDocument {
             error: None,
             previous: None,
             retry_of: identity.retry_of,
+            forgotten_at: None,
             origin,
         }
     }
