@@ -1,0 +1,50 @@
+//! The settings of explorer; no other place reads the environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use messaging::process::{ProcessConfig, Settings};
+use messaging::settings::CommonConfig;
+
+/// Shows what was asked, answered and decided, and takes what people say of it.
+#[derive(Debug, Parser)]
+#[command(name = "explorer", version)]
+pub struct Config {
+    /// Folder of the index that lists and searches. It is made anew from MongoDB whenever it is not there.
+    #[arg(long, env, default_value = ".run/data/explorer")]
+    pub explorer_dir: PathBuf,
+    /// By which names, beside localhost, the pages may be asked for, with commas between them. Others are refused: else
+    /// a page of another site could have its name point here, and read along.
+    #[arg(long, env, default_value = "")]
+    pub explorer_hosts: String,
+    /// Where to serve the pages, /metrics, /healthz and /readyz.
+    #[arg(long, env, default_value = "127.0.0.1:8112")]
+    pub http_address: SocketAddr,
+    /// Kafka, MongoDB and logs.
+    #[command(flatten)]
+    pub common: CommonConfig,
+}
+
+impl Config {
+    /// The names by which the pages may be asked for.
+    pub fn hosts(&self) -> Vec<String> {
+        let own = ["localhost", "127.0.0.1", "[::1]"];
+        let named = self
+            .explorer_hosts
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        own.into_iter().chain(named).map(str::to_ascii_lowercase).collect()
+    }
+}
+
+impl Settings for Config {
+    fn process(&self) -> &ProcessConfig {
+        &self.common.process
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.common.check()
+    }
+}

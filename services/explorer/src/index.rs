@@ -1,0 +1,170 @@
+//! The list of all outcomes, in a SQLite file of the explorer's own: filtered, sorted and searched without asking
+//! MongoDB. It holds nothing that cannot be read again: whoever deletes it has it made anew.
+
+pub mod row;
+pub mod writer;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+pub use self::row::Row;
+pub use self::writer::Writer;
+
+const SCHEMA: &str = include_str!("index/schema.sql");
+/// Counts up with every change of the schema: a file of another version is made anew.
+const VERSION: i64 = 1;
+/// Most queries at once.
+const READERS: usize = 4;
+/// The longest that a query may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a query has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It took longer than anybody should wait.
+    #[error("the query took longer than {} s and was stopped", PATIENCE.as_secs())]
+    TooLong,
+    /// SQLite refused it.
+    #[error(transparent)]
+    Refused(#[from] rusqlite::Error),
+}
+
+/// The index, to be read by many at once.
+#[derive(Clone)]
+pub struct Index(Arc<Readers>);
+
+struct Readers {
+    file: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Index {
+    /// Opens the index in a folder, and makes both where they are not there.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn open(folder: &Path) -> anyhow::Result<(Self, Writer)> {
+        let unusable = || {
+            format!(
+                "EXPLORER_DIR={} cannot be used; allowed is a folder to write in",
+                folder.display()
+            )
+        };
+        fs::create_dir_all(folder).with_context(unusable)?;
+        let file = folder.join("index.sqlite");
+        let connection = match open_current(&file).with_context(unusable)? {
+            Some(connection) => connection,
+            None => {
+                delete(&file).with_context(unusable)?;
+                make(&file).with_context(unusable)?
+            }
+        };
+        let readers = Readers {
+            file,
+            idle: Mutex::default(),
+            permits: Semaphore::new(READERS),
+        };
+        Ok((Self(Arc::new(readers)), Writer::new(connection)))
+    }
+
+    /// Runs a query on a thread of its own.
+    ///
+    /// # Errors
+    /// It takes too long, or cannot be run.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let Ok(_permit) = timeout(PATIENCE, self.0.permits.acquire()).await else {
+            return Err(ReadError::TooLong);
+        };
+        let connection = self.0.take()?;
+        let interrupt = connection.get_interrupt_handle();
+        let readers = Arc::clone(&self.0);
+        let mut work = tokio::task::spawn_blocking(move || {
+            let found = query(&connection);
+            readers.give_back(connection);
+            found
+        });
+        match timeout(PATIENCE, &mut work).await {
+            Ok(Ok(found)) => Ok(found?),
+            Ok(Err(_)) => Err(ReadError::Refused(rusqlite::Error::InvalidQuery)),
+            Err(_) => {
+                interrupt.interrupt();
+                // It ends at once, and gives its connection back.
+                let _ = work.await;
+                Err(ReadError::TooLong)
+            }
+        }
+    }
+}
+
+impl Readers {
+    fn take(&self) -> rusqlite::Result<Connection> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| read_only(&self.file), Ok)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
+    }
+}
+
+fn read_only(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.pragma_update(None, "mmap_size", 1_i64 << 30)?;
+    Ok(connection)
+}
+
+/// The index that is there, if it is of today's version and whole.
+fn open_current(file: &Path) -> anyhow::Result<Option<Connection>> {
+    if !file.exists() {
+        return Ok(None);
+    }
+    let connection = Connection::open(file)?;
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    match version {
+        Ok(VERSION) => Ok(Some(prepared(connection)?)),
+        // Another version's, or no database at all.
+        _ => Ok(None),
+    }
+}
+
+fn make(file: &Path) -> anyhow::Result<Connection> {
+    let connection = prepared(Connection::open(file)?)?;
+    connection.execute_batch(SCHEMA)?;
+    connection.pragma_update(None, "user_version", VERSION)?;
+    Ok(connection)
+}
+
+/// Readers go on while somebody writes; what a crash of the machine takes is read again.
+fn prepared(connection: Connection) -> rusqlite::Result<Connection> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    Ok(connection)
+}
+
+fn delete(file: &Path) -> std::io::Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::remove_file(name) {
+            Err(problem) if problem.kind() != std::io::ErrorKind::NotFound => return Err(problem),
+            _ => {}
+        }
+    }
+    Ok(())
+}

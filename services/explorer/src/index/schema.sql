@@ -1,0 +1,39 @@
+-- One row an outcome. The key is when it was decided, then a hash of its id: rows lie in the order of time, however they
+-- were learnt, and an id has the same key whenever it is read.
+CREATE TABLE results (
+    key INTEGER PRIMARY KEY,
+    message_id TEXT NOT NULL UNIQUE,
+    question_id TEXT NOT NULL,
+    -- Names a distinct answer to a question: what a draw for labels is made of. NULL where there is none.
+    answer_id TEXT,
+    run TEXT,
+    subject TEXT,
+    verdict TEXT NOT NULL,
+    source TEXT,
+    error TEXT,
+    model TEXT,
+    scorer TEXT,
+    threshold REAL,
+    attempts INTEGER NOT NULL,
+    score REAL,
+    unsure INTEGER NOT NULL,
+    -- Milliseconds, from when it was meant to be asked to its verdict.
+    latency INTEGER,
+    -- Billionths of a US dollar.
+    cost INTEGER NOT NULL,
+    -- Milliseconds since 1970.
+    decided_at INTEGER NOT NULL,
+    -- The beginnings of the texts.
+    title TEXT NOT NULL,
+    answer TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX by_question ON results (question_id, run);
+CREATE INDEX by_run ON results (run, key);
+CREATE INDEX by_score ON results (score, key);
+
+-- The words of the texts, under the same key; the texts themselves are in MongoDB.
+CREATE VIRTUAL TABLE words USING fts5 (
+    question, reference, answer,
+    content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+);

@@ -1,0 +1,56 @@
+//! explorer: shows what was asked, answered and decided, and takes what people say of it.
+//!
+//! MongoDB and the topics → [`filler`] → [`index`], a SQLite file that lists and searches; [`pages`] show it, and read
+//! whole outcomes from MongoDB ([`store`]) one at a time. Whoever looks slows down nobody who stores.
+
+mod config;
+mod filler;
+mod index;
+mod language;
+mod pages;
+mod store;
+mod web;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use messaging::http::{self, Readiness};
+use messaging::process;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::filler::Filler;
+use crate::index::Index;
+use crate::store::Store;
+use crate::web::App;
+
+const SERVICE: &str = "explorer";
+
+fn main() -> ExitCode {
+    process::run(SERVICE, run)
+}
+
+async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mongo = config.common.mongo.client(SERVICE).await?;
+    let (index, writer) = Index::open(&config.explorer_dir)?;
+    let store = Store::new(mongo.clone());
+    let filler = Filler::new(writer, index.clone(), store.clone());
+    let app = App {
+        index,
+        store,
+        progress: filler.progress(),
+        hosts: Arc::new(config.hosts()),
+    };
+    let readiness = Readiness::of(&[filler::NAME]);
+    http::serve(
+        config.http_address,
+        web::routes(app),
+        readiness.clone(),
+        shutdown.clone(),
+    )
+    .await?;
+    if shutdown.run_until_cancelled(mongo.until_readable()).await.is_none() {
+        return Ok(());
+    }
+    filler.run(&config.common.kafka, &readiness, shutdown).await
+}

@@ -1,0 +1,18 @@
+//! Now.
+
+use axum::Router;
+use axum::routing::get;
+use maud::{Markup, html};
+
+use super::layout::{Section, Visit};
+use crate::web::App;
+
+/// The addresses of this page.
+pub fn routes() -> Router<App> {
+    Router::new().route("/", get(show))
+}
+
+async fn show(visit: Visit) -> Markup {
+    let title = visit.language.say("Now", "Ahora");
+    visit.page(Section::Now, title, &html! { h1 { (title) } })
+}
