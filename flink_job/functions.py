@@ -11,7 +11,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from pyflink.common import Row, Time, Types
-from pyflink.datastream import KeyedProcessFunction, OutputTag, ProcessFunction, RuntimeContext
+from pyflink.datastream import KeyedCoProcessFunction, OutputTag, ProcessFunction, RuntimeContext
 from pyflink.datastream.state import StateTtlConfig, ValueStateDescriptor
 from pyflink.metrics import Counter
 
@@ -107,12 +107,11 @@ class Errors(ProcessFunction):  # type: ignore[misc]
     def process_element(self, row: Row, _context: ProcessFunction.Context) -> Iterator[Row]:
         """Called by Flink for every record."""
         if message_id := self._judge.ended(row[VALUE]):
-            _, _, *origin = row
-            yield Row(message_id, None, None, None, *origin)
+            yield Row(message_id)
 
 
-class Attempts(KeyedProcessFunction):  # type: ignore[misc]
-    """Follows the attempts of each request until its verdict, or its error.
+class Attempts(KeyedCoProcessFunction):  # type: ignore[misc]
+    """Follows the attempts of each request (first input) until its verdict, or its error (second input).
 
     Gives requests to ask again, and on the side verdicts and dead letters.
 
@@ -137,13 +136,9 @@ class Attempts(KeyedProcessFunction):  # type: ignore[misc]
         self._undecided = runtime_context.get_state(_expiring("asking", self._state_ttl_ms))
         self._decided = runtime_context.get_state(_expiring("decided", min(self._state_ttl_ms, DECIDED_TTL_MS)))
 
-    def process_element(self, row: Row, _context: KeyedProcessFunction.Context) -> Iterator[Output]:
-        """Called by Flink for every record."""
+    def process_element1(self, row: Row, _context: KeyedCoProcessFunction.Context) -> Iterator[Output]:
+        """Called by Flink for every attempt that failed."""
         _, judged, *fields = row
-        if judged is None:
-            # It ended with an error: what follows later under its name is asked anew.
-            self._undecided.clear()
-            return
         record = Record(*fields)
         match self._follow(judged, record):
             case ("regenerated", _, (key, value)):
@@ -155,6 +150,11 @@ class Attempts(KeyedProcessFunction):  # type: ignore[misc]
             case ("rejected", reason):
                 self._count["dead"].inc()
                 yield DEAD_LETTER, _dead_letter(record, self._topic, reason)
+
+    def process_element2(self, _row: Row, _context: KeyedCoProcessFunction.Context) -> Iterator[Output]:
+        """Called by Flink for every request that ended with an error: what follows under its name is asked anew."""
+        self._undecided.clear()
+        return iter(())
 
     def _follow(self, judged: bytes, record: Record) -> "Followed | Rejected":
         remembered = self._undecided.value() or self._decided.value()

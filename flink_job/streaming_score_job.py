@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cloudpickle
-from pyflink.common import Configuration, JobClient, TypeInformation, Types
+from pyflink.common import Configuration, JobClient, Row, TypeInformation, Types
 from pyflink.datastream import DataStream, OutputTag, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 from pyflink.table import DataTypes, StatementSet, StreamTableEnvironment
@@ -76,11 +76,12 @@ def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe, rema
     if remade:
         _name_source(answers, f"{ANSWERS}-{remade}")
     judged = _named(answers.process(FirstJudge(origin, judge), _message()), "score")
-    ended = _named(_records(tables, ERRORS).process(Errors(judge), _failed()), "errors")
+    ended = _named(_records(tables, ERRORS).process(Errors(judge), _row(message_id=Types.STRING())), "errors")
+    # Connected and not united: so the key of each is found by the thread that made it, without a further exchange.
     followed = _named(
         judged.get_side_output(OutputTag(FAILED.tag_id, _failed()))
-        .union(ended)
-        .key_by(lambda row: row[0], key_type=Types.STRING())
+        .connect(ended)
+        .key_by(_first, _first, key_type=Types.STRING())
         .process(Attempts(origin, judge, config.state_ttl), _message()),
         # State does not survive a change of the mode, and must not be taken for the other's.
         f"attempts-{config.flink_execution_mode}",
@@ -163,6 +164,10 @@ def settings(config: Config, job_id: str, restore_from: Path | None) -> Configur
     for name, value in values.items():
         configuration.set_string(name, value)
     return configuration
+
+
+def _first(row: Row) -> str:
+    return str(row[0])
 
 
 def _named(stream: DataStream, name: str) -> DataStream:

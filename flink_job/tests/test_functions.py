@@ -69,7 +69,7 @@ def attempts(judge: Judge, undecided: State | None = None, decided: State | None
 
 def handled(function: Attempts) -> list[Any]:
     row = Row("m", b"judged", b"key", b"value", 0, 7, "2026-01-01 00:00:00")
-    return list(function.process_element(row, None))
+    return list(function.process_element1(row, None))
 
 
 def test_an_attempt_that_failed_is_remembered() -> None:
@@ -135,7 +135,7 @@ def test_a_request_that_ended_with_an_error_is_forgotten() -> None:
     error = next(EXAMPLES.glob("ErrorMessage/valid/*.json")).read_bytes()
     [ended] = errors().process_element(Row(b"m", error, 0, 7, "2026-01-01 00:00:00"), None)
     undecided, decided = State(kept="1"), State()
-    assert list(attempts(Judge(), undecided, decided).process_element(ended, None)) == []
+    assert list(attempts(Judge(), undecided, decided).process_element2(ended, None)) == []
     assert (ended[0], undecided.kept, decided.kept) == (json.loads(error)["message_id"], None, None)
 
 
