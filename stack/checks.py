@@ -5,8 +5,6 @@ import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 
-import yaml
-
 from flink_job.config import Config, InvalidSettingError
 from stack.settings import ELSEWHERE, PORTS, ROOT, SCALES, SettingError, Settings, StackError, seconds
 
@@ -24,6 +22,8 @@ OF_PLACES = frozenset({*PORTS, *ELSEWHERE.values(), "HTTP_ADDRESS", "DATA_COLLEC
 
 def names() -> set[str]:
     """Every setting of a part, and of how many there are; not those of traffic, which each run has its own of."""
+    import yaml  # noqa: PLC0415 - the set-up imports this module while there are no packages yet
+
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
     of_parts = {name for service in services for name in service.get("environment", {})}
     every = of_parts | {*PORTS, *SCALES.values(), *ELSEWHERE.values(), "QUESTIONS_FILE"}

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,10 @@ def test_a_setting_that_cannot_be_used_is_named_with_its_value_and_what_is_allow
         choose_runtime(Settings.from_environment({name: value}))
     assert f"{name}={value}" in str(error.value)
     assert allowed in str(error.value)
+
+
+def test_the_set_up_needs_no_package() -> None:
+    subprocess.run([sys.executable, "-S", "-c", "import stack.doctor, stack.setup"], cwd=ROOT, check=True)
 
 
 def test_a_port_in_use_is_found_and_named(tmp_path: Path) -> None:
