@@ -90,7 +90,7 @@ backup: commands ## Copy MongoDB to a folder, while everything runs: BACKUP=fold
 restore: setup ## Fill an empty stack with a backup: BACKUP=folder
 	@$(STACK) restore $(call given,BACKUP)
 
-forget: commands ## Take a question's texts out of MongoDB, caches and labels: QUESTION=question_id or MESSAGE=message_id
+forget: commands ## Take a question's texts out of MongoDB, caches, labels and index: QUESTION=question_id or MESSAGE=message_id
 	@$(STACK) forget $(call given,QUESTION MESSAGE)
 
 # What the command line of make says, as NAME=value and to the letter, whatever quotes and dollars are in it.

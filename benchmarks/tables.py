@@ -8,7 +8,7 @@ from rich.table import Table as RichTable
 from benchmarks.figures import Figures, Rounds, median, spread
 
 PARTS = {
-    "our services": ("cache-service", "llm-consumer", "storage-service"),
+    "our services": ("cache-service", "llm-consumer", "storage-service", "explorer"),
     "Flink": ("jobmanager", "taskmanager"),
     "Kafka": ("kafka", "zookeeper"),
     "MongoDB": ("mongo",),

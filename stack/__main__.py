@@ -179,7 +179,7 @@ def _show_complaints(runtime: Runtime) -> None:
 
 
 def _show_addresses(settings: Settings) -> None:
-    console.print(f"Metrics  {settings.url('STORAGE_PORT')}\nFlink    {settings.url('FLINK_PORT')}")
+    console.print(f"Look     {settings.url('EXPLORER_PORT')}\nFlink    {settings.url('FLINK_PORT')}")
 
 
 def _age(seconds: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from flink_job.config import Config, InvalidSettingError
 from stack.settings import ELSEWHERE, PORTS, ROOT, SCALES, SettingError, Settings, StackError, seconds
 
-PROGRAMS = ("create-topics", "traffic-generator", "cache-service", "llm-consumer", "storage-service")
+PROGRAMS = ("create-topics", "traffic-generator", "cache-service", "llm-consumer", "storage-service", "explorer")
 """Our own compiled programs; each knows what its settings may be."""
 
 FOREVER = "forever"
@@ -16,7 +16,18 @@ FOREVER = "forever"
 SECRET = re.compile("KEY|PASSWORD|URI|HEADERS")
 """What the name of a setting has in it whose value is not for every eye."""
 
-OF_PLACES = frozenset({*PORTS, *ELSEWHERE.values(), "HTTP_ADDRESS", "DATA_COLLECTED_DIR", "LOG_FORMAT", "LOG_LEVEL"})
+OF_PLACES = frozenset(
+    {
+        *PORTS,
+        *ELSEWHERE.values(),
+        "DATA_COLLECTED_DIR",
+        "EXPLORER_DIR",
+        "EXPLORER_HOSTS",
+        "HTTP_ADDRESS",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+    }
+)
 """Settings that say where parts are and what they log, and change no outcome."""
 
 

@@ -15,10 +15,12 @@ BLOCK = 512
 
 
 def lines(settings: Settings) -> Iterator[str]:
-    """For people: the run folder and what was collected, each with its size."""
-    collected = settings.data_collected()
+    """For people: the run folder, with the index in it, and what was collected, each with its size."""
+    collected, index = settings.data_collected(), settings.run_dir / "data/explorer"
     runs = sum(folder.is_dir() for folder in collected.iterdir()) if collected.exists() else 0
     yield f"{decimal(used(settings.run_dir))} in {settings.run_dir} (data and logs)"
+    if index.exists():
+        yield f"{decimal(used(index))} of that in {index} (explorer's index)"
     yield f"{decimal(used(collected))} in {collected} ({runs:,} {'run' if runs == 1 else 'runs'})"
     yield f"{decimal(shutil.disk_usage(settings.run_dir).free)} are free"
 

@@ -15,7 +15,7 @@ from stack.bring_up import start_service
 from stack.dead_letters import TOPIC as DEAD_LETTERS
 from stack.kafka import Kafka
 from stack.options import options
-from stack.runtime import Runtime, need_running
+from stack.runtime import Runtime, need_running, run_once
 from stack.settings import SettingError, Settings, StackError
 from stack.steps import Steps
 
@@ -90,7 +90,7 @@ class Texts(Database):
 
 
 def forget(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) -> None:
-    """Take the texts of a question out of MongoDB, caches and labels: QUESTION=question_id or MESSAGE=message_id."""
+    """Take a question's texts out of MongoDB, caches, labels and index: QUESTION=question_id or MESSAGE=message_id."""
     given = {name: value for name, value in options(arguments, OPTIONS["forget"]).items() if value}
     if len(given) != 1:
         raise SettingError("Forget what? QUESTION=question_id or MESSAGE=message_id, one of the two")
@@ -100,6 +100,7 @@ def forget(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) 
     kept = retention_s(Kafka.of(settings), [*READERS, DEAD_LETTERS])
     with Texts(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"]) as texts, _without_caches(runtime):
         done = texts.forget(given.get("QUESTION"), given.get("MESSAGE"))
+        run_once(runtime, "explorer", "forget", *given.values())
     if not (done.outcomes or done.questions or done.kept_answers or done.labels):
         [(name, value)] = given.items()
         raise StackError(

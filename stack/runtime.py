@@ -20,7 +20,7 @@ NOTHING_RUNS = "Nothing runs here; `make up` starts it."
 SERVERS = ("zookeeper", "kafka", "mongo", "jobmanager", "taskmanager")
 """The parts that others wrote."""
 
-SERVICES = ("cache-service", "llm-consumer", "storage-service")
+SERVICES = ("cache-service", "llm-consumer", "storage-service", "explorer")
 """Our own parts that keep running."""
 
 ONE_SHOTS = ("topics", "questions-import")
@@ -37,6 +37,7 @@ PORT_OF = {
     "cache-service": "CACHE_PORT",
     "llm-consumer": "LLM_PORT",
     "storage-service": "STORAGE_PORT",
+    "explorer": "EXPLORER_PORT",
 }
 """The variable that sets the port of a part."""
 

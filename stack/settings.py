@@ -19,6 +19,7 @@ PORTS = {
     "STORAGE_PORT": 8082,
     "CACHE_PORT": 8092,
     "LLM_PORT": 8102,
+    "EXPLORER_PORT": 8112,
     "JOBMANAGER_RPC_PORT": 6123,
     "JOBMANAGER_BLOB_PORT": 6124,
 }
@@ -147,6 +148,7 @@ class Settings:
             "MONGODB_DATABASE": self.database,
             "FLINK_URL": self.url("FLINK_PORT"),
             "STORAGE_URL": self.url("STORAGE_PORT"),
+            "EXPLORER_URL": self.url("EXPLORER_PORT"),
         }
 
     def write_endpoints(self) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Any, NamedTuple
 
+import httpx
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from pymongo import MongoClient
 
@@ -258,6 +259,11 @@ def command(
     )
     assert (ran.returncode != 0) == fails, ran.stdout + ran.stderr
     return ran
+
+
+def page(stack: Stack, path: str = "") -> str:
+    """The text of a page of explorer, in English."""
+    return httpx.get(f"{stack.endpoints['EXPLORER_URL']}/en/{path}", trust_env=False, timeout=30).text
 
 
 def kill_and_wait(stack: Stack, name: str) -> None:

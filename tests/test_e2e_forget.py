@@ -1,14 +1,16 @@
 """A person's texts are taken out of everything that can be changed."""
 
 import json
+import shutil
 from pathlib import Path
 
 from bson import json_util
 
 from stack.api import Stack
-from tests.support import Document, Probe, command, eventually, question
+from tests.support import Document, Probe, command, eventually, page, question
 
 NAME = "Xochiquetzalli"
+SEARCH = "questions?words=beans"
 
 
 def collections_with_the_name(probe: Probe) -> set[str]:
@@ -18,6 +20,13 @@ def collections_with_the_name(probe: Probe) -> set[str]:
         for name in database.list_collection_names()
         if any(NAME in json_util.dumps(document) for document in database[name].find())
     }
+
+
+def make_the_index_anew(stack: Stack) -> None:
+    """Has explorer read everything again, from the topics as well; in containers, only those: its index is a volume."""
+    stack.runtime.stop_part("explorer")
+    shutil.rmtree(stack.run_dir / "data/explorer", ignore_errors=True)
+    stack.wait_ready()
 
 
 def import_dataset(stack: Stack, file: Path) -> None:
@@ -48,6 +57,8 @@ def test_a_question_that_is_forgotten_is_in_no_outcome_label_dataset_or_cache(
     chosen = next(one for one in dataset if first[f"first-{one['_id']}"]["attempts"] == 1)
     [repeat] = ask(probe, chosen, prefix="repeat").values()
     assert repeat["source"] == "cache"
+    one_question = f"q/first-{chosen['_id']}"
+    eventually(lambda: NAME in page(stack, SEARCH) and NAME in page(stack, one_question), "pages with the name")
     probe.database["labels"].insert_one({"_id": "label", "message_id": f"first-{chosen['_id']}", "question": NAME})
 
     said = command(stack, "forget", f"QUESTION={chosen['_id']}").stdout
@@ -65,6 +76,10 @@ def test_a_question_that_is_forgotten_is_in_no_outcome_label_dataset_or_cache(
             command(stack, "forget", f"QUESTION={one['_id']}")
     import_dataset(stack, file)
     assert collections_with_the_name(probe) == set()
+    assert NAME not in page(stack, SEARCH)
+    assert NAME not in page(stack, one_question)
+    make_the_index_anew(stack)
+    assert NAME not in page(stack, SEARCH)
     eventually(probe.metrics_equal_the_results, "metrics that equal the results")
     [again] = ask(probe, chosen, prefix="again").values()
     assert again["source"] == "llm"

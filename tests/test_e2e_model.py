@@ -307,9 +307,9 @@ def texts_of_pages(stack: Stack) -> Iterator[tuple[str, str]]:
     """What the services show."""
     ports = [part.port for part in stack.runtime.parts() if part.service in SERVICES]
     for port in ports:
-        for path in ("/", "/healthz", "/readyz", "/metrics", "/api/metrics", "/api/model"):
+        for path in ("/", "/questions", "/healthz", "/readyz", "/metrics", "/api/metrics", "/api/model"):
             url = f"http://127.0.0.1:{port}{path}"
-            yield url, httpx.get(url, trust_env=False).text
+            yield url, httpx.get(url, trust_env=False, follow_redirects=True).text
 
 
 def texts_of_logs(stack: Stack) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ AWAY_S = 20
 LONG_AWAY_S = 35
 """Of what our parts wait for: so long that they say so a second time."""
 WAITING = {
-    "kafka": ("Kafka", ("cache-service", "llm-consumer", "storage-service", "traffic-generator")),
+    "kafka": ("Kafka", ("cache-service", "llm-consumer", "storage-service", "explorer", "traffic-generator")),
     # While cache-service waits, storage-service has nothing to store.
     "mongo": ("MongoDB", ("cache-service",)),
 }

@@ -18,7 +18,7 @@ from stack.settings import ROOT, Settings, StackError
 from tests.own_kafka import OwnKafka, own_kafka
 from tests.own_mongo import DATABASE, OwnMongo, own_mongo
 from tests.own_servers import Certificates
-from tests.support import MESSAGES, Probe, command
+from tests.support import MESSAGES, Probe, command, eventually, page
 
 pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="a container does not reach what listens on 127.0.0.1")
 
@@ -120,6 +120,10 @@ def test_a_whole_stack_works_on_locked_down_servers_under_its_own_prefixes(kafka
             [letter] = dead_letter(probe)
             assert letter == "team.cotejo.questions_in"
             assert probe.metrics_equal_the_results()
+            stored = [outcome["_id"] for outcome in probe.results()]
+            eventually(lambda: any(one in page(stack, "questions") for one in stored), "a list of outcomes")
+            assert "authorization failed" not in page(stack).lower()
+        assert "waiting alone will not mend it" not in stack.runtime.read_log("explorer")
         environment = {
             **stack.settings.environment,
             **stack.endpoints,

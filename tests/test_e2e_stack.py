@@ -70,7 +70,7 @@ def test_later_commands_know_what_the_stack_was_started_with(stack: Stack) -> No
         return subprocess.run(given, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
     told = status()
-    assert stack.settings.url("STORAGE_PORT") in told.stdout, told.stderr
+    assert stack.settings.url("EXPLORER_PORT") in told.stdout, told.stderr
     assert "not ready" not in told.stdout
     refused = status(SCORE_THRESHOLD="0.9")
     assert "The stack runs with no SCORE_THRESHOLD; set the same" in refused.stderr

@@ -31,6 +31,7 @@ RUST = ("topics", *SERVICES, *GENERATOR)
 # the code.
 PLACES = {
     "DATA_COLLECTED_DIR",
+    "EXPLORER_DIR",
     "FLINK_PARALLELISM",
     "FLINK_STATE_DIR",
     "FLINK_URL",

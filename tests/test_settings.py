@@ -124,12 +124,12 @@ def test_a_port_in_use_starts_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_whose_port_is_in_use_ends_and_names_it(service: str) -> None:
+def test_a_service_whose_port_is_in_use_ends_and_names_it(service: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         result = subprocess.run(
             [ROOT / "target/release" / service],
-            env={"HTTP_ADDRESS": address},
+            env={"HTTP_ADDRESS": address, "EXPLORER_DIR": str(tmp_path)},
             capture_output=True,
             text=True,
             check=False,

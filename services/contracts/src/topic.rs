@@ -61,9 +61,9 @@ topics! {
     RegenerationRequest on "regeneration_requests",
         written by ["flink_job"], read by ["cache-service"];
     ValidatedResponse on "validated_responses",
-        written by ["flink_job", "cache-service"], read by ["storage-service", "cache-service"];
+        written by ["flink_job", "cache-service"], read by ["storage-service", "cache-service", "explorer"];
     ErrorMessage on "llm_errors",
-        written by ["llm-consumer"], read by ["storage-service", "cache-service", "flink_job"];
+        written by ["llm-consumer"], read by ["storage-service", "cache-service", "flink_job", "explorer"];
 }
 
 /// Where records go that can never be handled, their bytes untouched.

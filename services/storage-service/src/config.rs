@@ -23,7 +23,7 @@ pub struct Config {
     /// and STATE_TTL: a record that is read again after its result was removed would be stored again.
     #[arg(long, env, default_value = "forever", value_parser = parse_retention)]
     pub results_retention: Retention,
-    /// Where to serve the page, /api/metrics, /metrics, /healthz and /readyz.
+    /// Where to serve /api/metrics, /metrics, /healthz and /readyz.
     #[arg(long, env, default_value = "127.0.0.1:8082")]
     pub http_address: SocketAddr,
     /// Kafka, MongoDB and logs.

@@ -1,9 +1,9 @@
-//! The numbers over HTTP: `/api/metrics` for programs, `/` for people.
+//! The numbers over HTTP, for programs; people look at explorer.
 
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,14 +12,9 @@ use crate::metrics_document::MetricsDocument;
 use crate::metrics_store::MetricsStore;
 use crate::spending::{Amounts, Spending};
 
-const PAGE: &str = include_str!("page.html");
-
 /// The routes of this service, beside those that every service has.
 pub fn routes(metrics: MetricsStore) -> Router {
-    Router::new()
-        .route("/", get(async || Html(PAGE)))
-        .route("/api/metrics", get(show))
-        .with_state(metrics)
+    Router::new().route("/api/metrics", get(show)).with_state(metrics)
 }
 
 /// `?run=name` asks for the numbers of one run.

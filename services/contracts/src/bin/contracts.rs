@@ -12,6 +12,8 @@ use schemars::transform::{RecursiveTransform, Transform as _};
 
 const BEGIN: &str = "<!-- topics:begin -->";
 const END: &str = "<!-- topics:end -->";
+/// Reads along: it has no work to do with a record, and so no dead letters.
+const ONLOOKER: &str = "explorer";
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -67,13 +69,15 @@ fn diagram(topics: &[TopicInfo]) -> String {
             format!("    {from} -- {} --> {to}\n", topic.name)
         })
         .collect();
-    let readers: BTreeSet<_> = topics.iter().flat_map(|topic| topic.consumers).copied().collect();
+    let mut readers: BTreeSet<_> = topics.iter().flat_map(|topic| topic.consumers).copied().collect();
+    readers.remove(ONLOOKER);
     let readers = readers.into_iter().collect::<Vec<_>>().join(" & ");
     format!(
         "flowchart LR
     questions[(questions)] --> traffic-generator
 {flows}    storage-service --> results[(results, metrics)]
     results -. earlier answers .-> cache-service
+    results -.-> {ONLOOKER} --> labels[(labels)]
     {readers} -.-> {DEAD_LETTERS}
 "
     )
