@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from stack.api import Stack
+from tests.browser import MISSING, Browser, browser
+from tests.pages import Shown, show
 from tests.support import Probe
 
 
@@ -32,3 +34,26 @@ def probe(stack: Stack) -> Iterator[Probe]:
     """Kafka and MongoDB of the stack."""
     with Probe(stack) as probe:
         yield probe
+
+
+@pytest.fixture(scope="session")
+def shown(stack: Stack) -> Shown:
+    """What there is to look at."""
+    return show(stack)
+
+
+@pytest.fixture(scope="session")
+def window() -> Iterator[Browser]:
+    """The browser, where there is one."""
+    if MISSING:
+        pytest.skip(MISSING)
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture
+def web(window: Browser) -> Iterator[Browser]:
+    """The browser as it is when new; in the end it has nothing to complain of."""
+    window.forget()
+    yield window
+    assert window.complaints() == []

@@ -144,7 +144,7 @@ class Probe:
         looks: list[list[int]] = [[]]
 
         def is_quiet() -> bool:
-            ends, positions = self._progress()
+            ends, positions = self.progress()
             looks.append(ends)
             # What was in hand at the look before would have been written since.
             return ends == positions == looks[-2]
@@ -194,7 +194,7 @@ class Probe:
         finally:
             reader.close()
 
-    def _progress(self) -> tuple[list[int], list[int]]:
+    def progress(self) -> tuple[list[int], list[int]]:
         """The end of every partition, and the position of its reader."""
         ends, positions = [], []
         for topic, group in READERS.items():

@@ -10,7 +10,7 @@ from stack.api import Stack
 from tests.support import Document, Probe, command, eventually, page, question
 
 NAME = "Xochiquetzalli"
-SEARCH = "questions?words=beans"
+SEARCH = "questions?run=&words=beans"
 
 
 def collections_with_the_name(probe: Probe) -> set[str]:

@@ -121,7 +121,7 @@ def test_a_whole_stack_works_on_locked_down_servers_under_its_own_prefixes(kafka
             assert letter == "team.cotejo.questions_in"
             assert probe.metrics_equal_the_results()
             stored = [outcome["_id"] for outcome in probe.results()]
-            eventually(lambda: any(one in page(stack, "questions") for one in stored), "a list of outcomes")
+            eventually(lambda: any(one in page(stack, "questions?run=") for one in stored), "a list of outcomes")
             assert "authorization failed" not in page(stack).lower()
         assert "waiting alone will not mend it" not in stack.runtime.read_log("explorer")
         environment = {
