@@ -9,10 +9,10 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic runs report import \
 	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask dead-letters backup restore forget \
-	test test-unit test-e2e test-long test-compose test-litellm lint contracts lock fit bench bench-against bench-compare
+	test test-unit test-e2e test-long test-compose test-litellm lint screenshots contracts lock fit bench bench-against bench-compare
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
-test test-unit test-long bench bench-against: export RUNTIME = native
+test test-unit test-long bench bench-against screenshots: export RUNTIME = native
 test-e2e: export RUNTIME := $(or $(RUNTIME),native)
 
 help: ## Show this list
@@ -144,6 +144,9 @@ lint: development ## Check style, types and likely mistakes
 	$(VENV)/ruff check
 	$(VENV)/ruff format --check
 	$(VENV)/mypy
+
+screenshots: development setup ## Take the pictures of README.md anew, of a stack of its own
+	$(VENV)/python -m tests.screenshots
 
 contracts: ## Generate contracts/ and ARCHITECTURE's diagram from the Rust types
 	# All of them, as the set-up does: with the features of this one alone, much would be compiled a second time.
