@@ -36,7 +36,7 @@ up: setup ## Start everything and send 200 questions; again: only send
 traffic: commands ## Send more: TOTAL=1000 DURATION=10m RATE=50 PROFILE=day DISTRIBUTION=poisson POPULARITY=zipf SEED=1 RUN=name
 	@$(traffic_settings) $(STACK) traffic
 
-traffic_settings = $(foreach name,TOTAL DURATION RATE PROFILE DISTRIBUTION SPEED BURSTINESS POPULARITY ZIPF_EXPONENT PARAPHRASES SEED RUN SOURCE,\
+traffic_settings = $(foreach name,TOTAL DURATION RATE PROFILE DISTRIBUTION ASKERS THINK_TIME OUTCOME_TIMEOUT SPEED BURSTINESS POPULARITY ZIPF_EXPONENT PARAPHRASES SEED RUN SOURCE,\
 	$(if $(findstring command line,$(origin $(name))),TRAFFIC_$(name)='$($(name))'))
 
 status: commands ## Show every part, its state, port and log

@@ -50,8 +50,14 @@ class Journal:
 
     @property
     def law(self) -> "Law | None":
-        """From what the times between questions were drawn; None: a trace, a changing rate, or nobody says."""
+        """From what the times between questions were drawn; None: they were not, at a changing rate, or nobody says."""
         return law_of(self.settings)
+
+    @property
+    def askers(self) -> str | None:
+        """How many asked, each after the outcome of its last question; None: questions came at times of their own."""
+        is_closed = self.settings.get("TRAFFIC_DISTRIBUTION") == "closed"
+        return self.settings.get("TRAFFIC_ASKERS") if is_closed else None
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,8 @@ def _gaps(section: Section, journal: Journal, gaps: Floats) -> None:
     ]
     grid = Grid("Gaps by share, in seconds", ("% of gaps up to", "measured s", "law s"), rows, ("", ",.3f", ",.3f"))
     caption = f"{len(gaps):,} gaps between questions as they were due, to the millisecond; distribution {ordered}."
+    if journal.askers:
+        caption += f" {journal.askers} asked, each once it had the outcome of its last question: no law orders that."
     section.chart("arrivals", picture(title, "Cumulative shares of gaps.", [panel], 346), caption, grid)
 
 
@@ -111,7 +113,7 @@ def latency(run: Run) -> Section:
     if "decided" not in hops:
         section.say("These outcomes do not say when their questions were due, so there is no latency.")
         return section
-    _by_hop(section, hops)
+    _by_hop(section, hops, run.journal.askers if run.journal else None)
     known = ~np.isnan(of.asked) & ~np.isnan(of.latency_ms)
     _over_time(section, of.asked[known], of.latency_ms[known])
     return section
@@ -126,7 +128,16 @@ def _hops(run: Run) -> dict[str, Floats]:
     return {name: values for name, values in known.items() if len(values)}
 
 
-def _by_hop(section: Section, hops: dict[str, Floats]) -> None:
+def _what_latency_says(askers: str | None) -> str:
+    if askers is None:
+        return "a slow system cannot hide by making its questions wait."
+    return (
+        f"that is when one of {askers} askers had the outcome of its last question. A slow system is asked less then, "
+        "and people who come at times of their own would wait longer."
+    )
+
+
+def _by_hop(section: Section, hops: dict[str, Floats], askers: str | None) -> None:
     decided = hops["decided"]
     half, most = (percentile(decided, share) for share in (50, 99))
     title = f"Half of the verdicts fell within {milliseconds(half)}, 99 % within {milliseconds(most)}"
@@ -147,10 +158,8 @@ def _by_hop(section: Section, hops: dict[str, Floats]) -> None:
         rows.append((named[name], len(values), *(percentile(values, share) for share in SHARES), float(values.max())))
     columns = ("hop", "n", "p50 ms", "p95 ms", "p99 ms", "longest ms")
     grid = Grid("Milliseconds from when the question was due", columns, rows, ("", "", *[",.0f"] * 4))
-    caption = (
-        f"{len(decided):,} decided questions, each counted from when it was due and not from when it was sent: a slow "
-        "system cannot hide by making its questions wait."
-    )
+    caption = f"{len(decided):,} decided questions, each counted from when it was due and not from when it was sent: "
+    caption += _what_latency_says(askers)
     section.chart("latency", picture(title, "Cumulative shares of latencies.", [panel], 376), caption, grid)
 
 

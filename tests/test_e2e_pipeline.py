@@ -8,6 +8,7 @@ import subprocess
 import uuid
 from collections import Counter, defaultdict
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 
 import httpx
@@ -131,6 +132,22 @@ def test_a_run_ends_after_its_duration_and_its_rate_follows_its_profile(stack: S
     times = [time for times in _times(stack, "steps").values() for time in times]
     assert sum(time < 1 for time in times) == pytest.approx(20, abs=5)
     assert max(times) < 2
+
+
+def test_in_a_closed_loop_no_more_are_under_way_than_ask_and_each_question_has_its_outcome(
+    stack: Stack, probe: Probe
+) -> None:
+    closed = {"TRAFFIC_DISTRIBUTION": "closed", "TRAFFIC_ASKERS": "4", "TRAFFIC_POPULARITY": "each"}
+    summary = stack.send(**closed, TRAFFIC_RUN="closed", TRAFFIC_TOTAL="80")
+    assert summary.asked == summary.verdicts.total() == 80
+    folder = stack.settings.data_collected() / "closed"
+    assert json.loads((folder / "run.json").read_text())["closed_loop"] == {"outcomes": 80, "given_up": 0}
+
+    sent = {row["message_id"]: datetime.fromisoformat(row["sent"]) for row in _csv(folder / "events.csv")}
+    decided = [outcome["decided_at"] for outcome in probe.database["results"].find({"_id": {"$in": list(sent)}})]
+    # Of one millisecond, a verdict comes before the question that it led to.
+    changes = sorted([(time, -1) for time in decided] + [(time, 1) for time in sent.values()])
+    assert max(accumulate(change for _, change in changes)) == 4
 
 
 def test_a_paraphrase_is_asked_in_its_own_words_and_shares_an_answer_only_by_its_id(stack: Stack, probe: Probe) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from report.outcomes import Floats
 from report.run import Journal, Law, law_of
-from report.traffic import distance
+from report.tests.support import outcome, run_of
+from report.traffic import arrivals, distance, latency
 
 
 def journal(gaps_s: Floats, distribution: str) -> Journal:
@@ -37,12 +38,25 @@ def test_a_quantile_is_where_the_law_has_its_share(law: Law) -> None:
         assert law.cdf(np.array([law.quantile(share)]))[0] == pytest.approx(share)
 
 
-def test_a_trace_and_a_changing_rate_have_no_law_and_nor_has_what_nobody_wrote_down() -> None:
+def test_a_trace_a_closed_loop_and_a_changing_rate_have_no_law_and_nor_has_what_nobody_wrote_down() -> None:
     drawn = {"TRAFFIC_DISTRIBUTION": "poisson", "TRAFFIC_RATE": "20"}
     assert law_of({**drawn, "TRAFFIC_PROFILE": "constant"}) == law_of(drawn) is not None
     assert law_of({**drawn, "TRAFFIC_PROFILE": "day"}) is None
     assert law_of({"TRAFFIC_DISTRIBUTION": "trace=events.csv", "TRAFFIC_RATE": "20"}) is None
+    assert law_of({"TRAFFIC_DISTRIBUTION": "closed", "TRAFFIC_RATE": "20"}) is None
     assert law_of({}) is None
+
+
+@pytest.mark.parametrize(("distribution", "is_told"), [("poisson", False), ("closed", True)])
+def test_of_a_closed_loop_it_is_told_that_a_slow_system_is_asked_less(distribution: str, is_told: bool) -> None:
+    settings = {"TRAFFIC_DISTRIBUTION": distribution, "TRAFFIC_RATE": "20", "TRAFFIC_ASKERS": "4"}
+    asked = Journal.of({"record": {"settings": settings}, "scheduled": range(20), "acknowledged": [3] * 20})
+    run = run_of(*map(outcome, range(20)), journal=asked)
+    arrived, taken = ("".join(section(run).drawn().itertext()) for section in (arrivals, latency))
+    assert ("4 asked, each once it had the outcome" in arrived) == is_told
+    assert ("one of 4 askers had the outcome" in taken) == is_told
+    assert ("A slow system is asked less" in taken) == is_told
+    assert ("a slow system cannot hide" in taken) != is_told
 
 
 def test_a_journal_is_put_in_the_order_of_its_times() -> None:

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -27,22 +28,30 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// Says whether a service has what it needs: each of its consumers has begun, and it waits for no server.
 #[derive(Debug, Clone)]
-pub struct Readiness(Arc<Mutex<BTreeSet<&'static str>>>);
+pub struct Readiness(Arc<watch::Sender<BTreeSet<&'static str>>>);
 
 impl Readiness {
     /// Of a service with these consumers, none of which has begun.
     #[must_use]
     pub fn of(consumers: &[&'static str]) -> Self {
-        Self(Arc::new(Mutex::new(consumers.iter().copied().collect())))
+        Self(Arc::new(watch::Sender::new(consumers.iter().copied().collect())))
     }
 
     /// Notes that a consumer has begun.
     pub fn begun(&self, consumer: &'static str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(consumer);
+        self.0.send_modify(|to_begin| {
+            to_begin.remove(consumer);
+        });
+    }
+
+    /// Waits until each consumer has begun.
+    pub async fn all_begun(&self) {
+        // It cannot end before: `self` is who tells.
+        let _ = self.0.subscribe().wait_for(BTreeSet::is_empty).await;
     }
 
     fn status(&self) -> (StatusCode, String) {
-        let to_begin = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let to_begin = self.0.borrow();
         let to_begin = to_begin.iter().map(|name| format!("{name} has not begun\n"));
         let servers = awaited().into_iter().map(|server| format!("waiting for {server}\n"));
         let missing: String = to_begin.chain(servers).collect();

@@ -111,6 +111,8 @@ impl Times {
             Distribution::Poisson => Self::Exponential(mean),
             // Its mean is shape * scale, its variance burstiness times that of Poisson arrivals.
             Distribution::Gamma => Self::Gamma(Gamma::new(1.0 / burstiness, burstiness * mean)?),
+            // The askers say when.
+            Distribution::Closed => Self::Constant(0.0),
             Distribution::Trace(trace) => {
                 let times = trace.iter().map(|recorded| recorded.at / traffic.traffic_speed);
                 Self::Recorded(times.collect::<Vec<_>>().into_iter())

@@ -117,13 +117,16 @@ mod tests {
             (
                 "traffic-distribution",
                 "pareto",
-                "constant, uniform, poisson, gamma or trace=FILE",
+                "constant, uniform, poisson, gamma, closed or trace=FILE",
             ),
             ("traffic-distribution", "trace=/nowhere", "/nowhere cannot be read"),
             ("traffic-duration", "0s", "from 1ms to"),
             ("traffic-profile", "night", "ramp=FROM-TO such as ramp=0.5-2"),
             ("traffic-speed", "0", "0.001 to 1000"),
             ("traffic-burstiness", "0", "0.01 to 1000"),
+            ("traffic-askers", "0", "1 to 10000"),
+            ("traffic-think-time", "2h", "from 0s to 1h"),
+            ("traffic-outcome-timeout", "0s", "from 1ms to"),
             ("traffic-popularity", "pareto", "uniform, zipf, each"),
             ("traffic-zipf-exponent", "-0.1", "0 to 10"),
             ("traffic-paraphrases", "1.1", "0 to 1"),
@@ -153,6 +156,26 @@ mod tests {
             (
                 ["--traffic-profile=day", "--traffic-rate=1"],
                 ["TRAFFIC_PROFILE=day", "TRAFFIC_DURATION"],
+            ),
+            (
+                ["--traffic-rate=50", "--traffic-distribution=closed"],
+                ["TRAFFIC_RATE=50", "TRAFFIC_DISTRIBUTION=closed"],
+            ),
+            (
+                ["--traffic-profile=day", "--traffic-distribution=closed"],
+                ["TRAFFIC_PROFILE=day", "TRAFFIC_DISTRIBUTION=closed"],
+            ),
+            (
+                ["--traffic-speed=2", "--traffic-distribution=closed"],
+                ["TRAFFIC_SPEED=2", "TRAFFIC_DISTRIBUTION=trace=FILE"],
+            ),
+            (
+                ["--traffic-askers=8", "--traffic-rate=1"],
+                ["TRAFFIC_ASKERS=8", "TRAFFIC_DISTRIBUTION=closed"],
+            ),
+            (
+                ["--traffic-think-time=90s", "--traffic-rate=1"],
+                ["TRAFFIC_THINK_TIME=1m 30s", "TRAFFIC_DISTRIBUTION=closed"],
             ),
             (
                 ["--traffic-profile=ramp=0-1", &trace],

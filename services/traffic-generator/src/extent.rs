@@ -13,8 +13,9 @@ pub struct Extent {
     pub most: u64,
     /// By when all are due, in seconds from its start.
     pub seconds: f64,
-    /// How many it asks; about as many where the seconds end it and the times are drawn.
-    pub planned: u64,
+    /// How many it asks; about as many where the seconds end it and the times are drawn; none where only the seconds
+    /// end it, and askers wait for outcomes.
+    pub planned: Option<u64>,
     /// What whoever ordered it may not expect, in a sentence.
     pub note: Option<String>,
 }
@@ -28,12 +29,17 @@ impl Extent {
         }
         let usual = || traffic.traffic_duration.map_or(USUAL_TOTAL, |_| u64::MAX);
         let most = traffic.traffic_total.unwrap_or_else(usual);
-        let mean = traffic.traffic_rate * traffic.traffic_profile.cumulative(1.0);
+        let planned = if traffic.askers().is_some() {
+            (most < u64::MAX).then_some(most)
+        } else {
+            let mean = traffic.traffic_rate * traffic.traffic_profile.cumulative(1.0);
+            // A number that is too large becomes the largest.
+            Some(most.min((mean * seconds).round() as u64))
+        };
         Self {
             most,
             seconds,
-            // A number that is too large becomes the largest.
-            planned: most.min((mean * seconds).round() as u64),
+            planned,
             note: None,
         }
     }
@@ -61,7 +67,7 @@ impl Extent {
         Self {
             most,
             seconds,
-            planned: most,
+            planned: Some(most),
             note,
         }
     }
@@ -114,19 +120,22 @@ mod tests {
         ] {
             let extent = extent(arguments, true);
             let said = (extent.most, extent.planned, extent.note.unwrap_or_default());
-            assert_eq!(said, (questions, questions, note.to_owned()), "{arguments}");
+            assert_eq!(said, (questions, Some(questions), note.to_owned()), "{arguments}");
         }
     }
 
     #[test]
     fn without_a_trace_200_questions_are_asked_unless_a_total_or_a_duration_says_otherwise() {
         for (arguments, most, planned) in [
-            ("", 200, 200),
-            ("total=5", 5, 5),
-            ("duration=1m", u64::MAX, 1200),
-            ("duration=1m rate=2 profile=ramp=0-1", u64::MAX, 60),
-            ("duration=1m total=1000", 1000, 1000),
-            ("duration=1m total=2000", 2000, 1200),
+            ("", 200, Some(200)),
+            ("total=5", 5, Some(5)),
+            ("duration=1m", u64::MAX, Some(1200)),
+            ("duration=1m rate=2 profile=ramp=0-1", u64::MAX, Some(60)),
+            ("duration=1m total=1000", 1000, Some(1000)),
+            ("duration=1m total=2000", 2000, Some(1200)),
+            ("distribution=closed", 200, Some(200)),
+            ("distribution=closed duration=1m", u64::MAX, None),
+            ("distribution=closed duration=1m total=5000", 5000, Some(5000)),
         ] {
             let extent = extent(arguments, false);
             assert_eq!((extent.most, extent.planned), (most, planned), "{arguments}");

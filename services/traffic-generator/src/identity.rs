@@ -74,9 +74,15 @@ impl Run {
     }
 
     /// The record of the run at its start; with these settings it can be repeated.
-    pub fn record(&self, mut settings: BTreeMap<String, String>, extent: Extent) -> RunRecord {
+    pub fn record(&self, mut settings: BTreeMap<String, String>, traffic: &Traffic) -> RunRecord {
+        let extent = Extent::of(traffic);
         settings.insert("TRAFFIC_RUN".into(), self.name.clone());
         settings.insert("TRAFFIC_SEED".into(), self.seed.to_string());
+        settings.extend(
+            traffic
+                .askers()
+                .map(|count| ("TRAFFIC_ASKERS".into(), count.to_string())),
+        );
         RunRecord {
             run: self.name.clone(),
             seed: self.seed,
@@ -96,6 +102,7 @@ impl Run {
             unacknowledged: 0,
             late: 0,
             latest_ms: 0,
+            closed_loop: None,
         }
     }
 }

@@ -36,8 +36,9 @@ pub struct RunRecord {
     pub seed: u64,
     /// Every setting but secrets, as the environment has it.
     pub settings: BTreeMap<String, String>,
-    /// How many questions it means to ask; about as many where TRAFFIC_DURATION ends it.
-    pub planned: u64,
+    /// How many questions it means to ask; about as many where TRAFFIC_DURATION ends it; `None` where outcomes alone
+    /// decide.
+    pub planned: Option<u64>,
     /// What whoever ordered it may not expect, in a sentence.
     pub note: Option<String>,
     /// The questions to choose from; `None` until they are known.
@@ -60,6 +61,17 @@ pub struct RunRecord {
     pub late: u64,
     /// The longest that a question was sent after its time, in milliseconds.
     pub latest_ms: u64,
+    /// What came of the questions; `None` where nobody waited for that.
+    pub closed_loop: Option<ClosedLoop>,
+}
+
+/// What those who asked one question after the other were told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ClosedLoop {
+    /// Questions whose outcome came: a verdict, an error, or a dead letter.
+    pub outcomes: u64,
+    /// Questions whose outcome did not come within TRAFFIC_OUTCOME_TIMEOUT.
+    pub given_up: u64,
 }
 
 /// The questions to choose from.
@@ -202,7 +214,7 @@ mod tests {
             run: run.into(),
             seed: 1,
             settings: BTreeMap::from([("TRAFFIC_TOTAL".into(), "2".into())]),
-            planned: 2,
+            planned: Some(2),
             note: None,
             dataset: None,
             versions: Versions {
@@ -217,6 +229,7 @@ mod tests {
             unacknowledged: 0,
             late: 0,
             latest_ms: 0,
+            closed_loop: None,
         }
     }
 

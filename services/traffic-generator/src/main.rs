@@ -3,9 +3,11 @@
 //!
 //! [`import`]: [`records`] → [`dataset`] → MongoDB.
 //! [`send`]: [`arrivals`] say when and which, [`source`] gives the question, [`run`] its
-//! identity, `questions_in` takes it, [`journal`] keeps the record.
+//! identity, `questions_in` takes it, [`journal`] keeps the record. In a closed loop, [`turns`]
+//! come when [`askers`] have their outcomes.
 
 mod arrivals;
+mod askers;
 mod choice;
 mod config;
 mod dataset;
@@ -22,6 +24,7 @@ mod source;
 mod tally;
 mod trace;
 mod traffic;
+mod turns;
 
 use std::process::ExitCode;
 

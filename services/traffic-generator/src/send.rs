@@ -1,28 +1,27 @@
-//! Asks the questions at their times. Open loop: the schedule does not wait for the system.
+//! Asks the questions when [`Turns`] say so.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use contracts::value::{Id, now};
-use futures::channel::mpsc::{Receiver, Sender, channel};
+use futures::channel::mpsc::{Sender, channel};
 use futures::future::BoxFuture;
-use futures::stream::{FuturesUnordered, Peekable};
+use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use messaging::producer::{Outgoing, Producer};
 use rdkafka::error::KafkaError;
-use tokio::time::{Instant, interval, interval_at, sleep, sleep_until};
+use tokio::time::{interval, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, error, info, warn};
 
 use crate::arrivals::{Arrival, Arrivals};
-use crate::dataset::Question;
 use crate::identity::Run;
 use crate::journal::{Event, Journal, State};
 use crate::paraphrase::paraphrase;
 use crate::source::Source;
+use crate::turns::{Request, Requests, Start, Turns, is_fetched};
 
 /// Questions fetched together, ahead of their time.
 const AHEAD: usize = 256;
@@ -37,16 +36,6 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// A question sent this long after its time is late.
 const LATE: Duration = Duration::from_millis(100);
 
-/// A question and its time.
-struct Request {
-    index: u64,
-    /// Since the start of the run; whole milliseconds, as messages carry them.
-    at: Duration,
-    question: Question,
-    /// The question whose words were changed, if they were.
-    paraphrase_of: Option<String>,
-}
-
 /// Asks all questions of a run and keeps its journal; returns how it ended.
 ///
 /// # Errors
@@ -55,6 +44,7 @@ pub async fn send(
     run: &Run,
     arrivals: Arrivals,
     source: Source,
+    turns: Turns,
     producer: Producer,
     journal: &mut Journal,
     shutdown: &CancellationToken,
@@ -63,6 +53,7 @@ pub async fn send(
     let planner = AbortOnDropHandle::new(tokio::spawn(plan(arrivals, source, sender)));
     let mut asker = Asker {
         run,
+        turns,
         producer,
         journal,
         deliveries: FuturesUnordered::new(),
@@ -72,6 +63,7 @@ pub async fn send(
     };
     let asked = asker.ask_all(requests.peekable(), shutdown).await;
     let drained = asker.drain(asked.is_ok(), shutdown).await;
+    asker.journal.record.closed_loop = asker.turns.record();
     if asked? == State::Interrupted {
         return drained.map(|()| State::Interrupted);
     }
@@ -106,22 +98,9 @@ async fn plan(mut arrivals: Arrivals, mut source: Source, mut requests: Sender<R
     }
 }
 
-/// When the run began, by both clocks.
-#[derive(Clone, Copy)]
-struct Start {
-    instant: Instant,
-    time: Timestamp,
-}
-
-/// Waits until the next question is due; safe to drop while it waits.
-async fn next_due(requests: &mut Peekable<Receiver<Request>>, start: Start) -> Option<Request> {
-    let at = Pin::new(&mut *requests).peek().await?.at;
-    sleep_until(start.instant + at).await;
-    requests.next().await
-}
-
 struct Asker<'a> {
     run: &'a Run,
+    turns: Turns,
     producer: Producer,
     journal: &'a mut Journal,
     deliveries: FuturesUnordered<BoxFuture<'static, Delivery>>,
@@ -134,19 +113,12 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    async fn ask_all(
-        &mut self,
-        mut requests: Peekable<Receiver<Request>>,
-        shutdown: &CancellationToken,
-    ) -> anyhow::Result<State> {
+    async fn ask_all(&mut self, mut requests: Requests, shutdown: &CancellationToken) -> anyhow::Result<State> {
         tokio::select! {
-            _ = Pin::new(&mut requests).peek() => {}
+            () = is_fetched(&mut requests) => {}
             () = shutdown.cancelled() => return Ok(State::Interrupted),
         }
-        let start = Start {
-            instant: Instant::now(),
-            time: now(),
-        };
+        let start = Start::now();
         let mut flush = interval(FLUSH_EVERY);
         let mut report = interval_at(start.instant + REPORT_EVERY, REPORT_EVERY);
         loop {
@@ -155,11 +127,11 @@ impl Asker<'_> {
                 () = shutdown.cancelled() => return Ok(State::Interrupted),
                 _ = flush.tick() => self.journal.flush()?,
                 _ = report.tick() => {
-                    let waiting = Pin::new(&mut requests).peek().now_or_never().flatten();
-                    self.report(waiting.map_or(Duration::ZERO, |request| (start.instant + request.at).elapsed()));
+                    let behind = self.turns.behind(&mut requests, start);
+                    self.report(behind);
                 }
                 Some(delivery) = self.deliveries.next() => self.settle(delivery)?,
-                due = next_due(&mut requests, start), if self.outstanding < MOST_OUTSTANDING => match due {
+                due = self.turns.next(&mut requests, start), if self.outstanding < MOST_OUTSTANDING => match due {
                     Some(request) => self.ask(request, start)?,
                     None => return Ok(State::Complete),
                 },
@@ -173,6 +145,7 @@ impl Asker<'_> {
         self.note_lateness((start.instant + request.at).elapsed());
         let record = Outgoing::new(&message);
         let identity = message.identity;
+        self.turns.asked(&identity.message_id);
         let event = Event {
             message_id: identity.message_id,
             question_id: identity.question_id,

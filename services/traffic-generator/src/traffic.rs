@@ -4,10 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
-use messaging::settings::{CENTURY, duration};
+use messaging::settings::{CENTURY, HOUR, duration};
 
 use crate::profile::Profile;
 use crate::trace::{self, Recorded};
+
+/// How many questions a second there are when nothing says how many.
+const USUAL_RATE: f64 = 20.0;
+/// How many ask in a closed loop when nothing says how many.
+const USUAL_ASKERS: usize = 8;
 
 /// What to ask, and when.
 #[derive(Debug, Clone, Args)]
@@ -21,8 +26,8 @@ pub struct Traffic {
     /// a trace, whichever ends first; unset, they alone end it.
     #[arg(long, env, value_parser = duration(Duration::from_millis(1), CENTURY))]
     pub traffic_duration: Option<Duration>,
-    /// Mean questions a second, 0.001 to 1000000.
-    #[arg(long, env, default_value = "20", value_parser = |text: &str| number(text, 0.001, 1e6))]
+    /// Mean questions a second, 0.001 to 1000000; a trace has its own.
+    #[arg(long, env, default_value_t = USUAL_RATE, value_parser = |text: &str| number(text, 0.001, 1e6))]
     pub traffic_rate: f64,
     /// How the rate changes over TRAFFIC_DURATION, in multiples of TRAFFIC_RATE: constant, ramp=FROM-TO,
     /// steps=A,B,… of equal length, or day, which is 24 hours from midnight: a sine from 0.25 at 4 to 1.75 at 16 o'clock.
@@ -30,7 +35,10 @@ pub struct Traffic {
     pub traffic_profile: Profile,
     /// How the times between questions are drawn: constant, uniform, poisson, gamma, or trace=FILE with the times
     /// of a recorded run, in seconds from its start, one a line; or CSV with the columns time and question_id, which
-    /// names the question; or the events.csv of an earlier run, which repeats it question by question.
+    /// names the question; or the events.csv of an earlier run, which repeats it question by question. With closed,
+    /// none are drawn: TRAFFIC_ASKERS ask, each of whom waits for the outcome of its question before it asks the next.
+    /// The slower the answers, the fewer the questions then: the latencies of such a run are not those that people
+    /// meet who come at times of their own.
     #[arg(long, env, default_value = "poisson", value_parser = distribution)]
     pub traffic_distribution: Distribution,
     /// With a trace: how many times as fast it is followed, 0.001 to 1000.
@@ -39,6 +47,17 @@ pub struct Traffic {
     /// With gamma: how bursty the arrivals are, 0.01 to 1000; 1 is like poisson.
     #[arg(long, env, default_value = "4", value_parser = |text: &str| number(text, 0.01, 1000.0))]
     pub traffic_burstiness: f64,
+    /// With closed: how many ask, 1 to 10000; 8 unless set.
+    #[arg(long, env, value_parser = askers)]
+    pub traffic_askers: Option<usize>,
+    /// With closed: how long an asker that has its outcome waits until it asks again, such as 5s, up to 1h.
+    #[arg(long, env, default_value = "0s", value_parser = duration(Duration::ZERO, HOUR))]
+    pub traffic_think_time: Duration,
+    /// With closed: how long an asker waits for an outcome, 1ms to 100years. After that it asks again, and the run's
+    /// record counts it. Who asks a question that has its outcome already, by the RUN and SEED of an earlier run, waits
+    /// in vain.
+    #[arg(long, env, default_value = "1h", value_parser = duration(Duration::from_millis(1), CENTURY))]
+    pub traffic_outcome_timeout: Duration,
     /// Which questions are asked more often; what a trace names is asked as it says.
     #[arg(long, env, value_enum, default_value_t = Popularity::Uniform)]
     pub traffic_popularity: Popularity,
@@ -76,6 +95,8 @@ pub enum Distribution {
     Gamma,
     /// As recorded.
     Trace(Vec<Recorded>),
+    /// Not at all: who has an outcome asks again.
+    Closed,
 }
 
 /// Which questions are asked more often.
@@ -110,6 +131,7 @@ impl Traffic {
                 self.traffic_speed
             ));
         }
+        self.check_closed()?;
         let profile = &self.traffic_profile;
         if *profile != Profile::Constant && self.trace().is_some() {
             return Err(format!(
@@ -123,6 +145,40 @@ impl Traffic {
             ));
         }
         Ok(())
+    }
+
+    /// Checks that what says when to ask is not said twice, nor in vain.
+    fn check_closed(&self) -> Result<(), String> {
+        let is_closed = self.askers().is_some();
+        if is_closed && self.traffic_rate != USUAL_RATE {
+            return Err(format!(
+                "TRAFFIC_RATE={} cannot be kept with TRAFFIC_DISTRIBUTION=closed, where TRAFFIC_ASKERS ask as fast as \
+                 they have outcomes; leave it unset",
+                self.traffic_rate
+            ));
+        }
+        if is_closed && self.traffic_profile != Profile::Constant {
+            return Err(format!(
+                "TRAFFIC_PROFILE={} cannot be kept with TRAFFIC_DISTRIBUTION=closed, which has no rate; constant is allowed",
+                self.traffic_profile
+            ));
+        }
+        if let (false, Some(askers)) = (is_closed, self.traffic_askers) {
+            return Err(format!("TRAFFIC_ASKERS={askers} needs TRAFFIC_DISTRIBUTION=closed"));
+        }
+        if !is_closed && !self.traffic_think_time.is_zero() {
+            return Err(format!(
+                "TRAFFIC_THINK_TIME={} needs TRAFFIC_DISTRIBUTION=closed",
+                humantime::format_duration(self.traffic_think_time)
+            ));
+        }
+        Ok(())
+    }
+
+    /// How many ask in a closed loop, if that is what the run is.
+    pub fn askers(&self) -> Option<usize> {
+        let is_closed = self.traffic_distribution == Distribution::Closed;
+        is_closed.then(|| self.traffic_askers.unwrap_or(USUAL_ASKERS))
     }
 
     /// The recorded run that is followed.
@@ -141,17 +197,25 @@ fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
     }
 }
 
+fn askers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(askers @ 1..=10_000) => Ok(askers),
+        _ => Err("a whole number from 1 to 10000 is allowed".into()),
+    }
+}
+
 fn distribution(text: &str) -> Result<Distribution, String> {
     match text {
         "constant" => Ok(Distribution::Constant),
         "uniform" => Ok(Distribution::Uniform),
         "poisson" => Ok(Distribution::Poisson),
         "gamma" => Ok(Distribution::Gamma),
+        "closed" => Ok(Distribution::Closed),
         _ => match text.strip_prefix("trace=") {
             Some(file) => trace::read(file.as_ref())
                 .map(Distribution::Trace)
                 .map_err(|error| format!("{error:#}")),
-            None => Err("constant, uniform, poisson, gamma or trace=FILE is allowed".into()),
+            None => Err("constant, uniform, poisson, gamma, closed or trace=FILE is allowed".into()),
         },
     }
 }
