@@ -7,6 +7,7 @@ hands over bytes: a text schema would stop the job at the first record that is n
 """
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from flink_job.config import Config
 from flink_job.functions import DEAD_LETTER, FAILED, VERDICT, Attempts, Errors, FirstJudge
 from flink_job.kafka import sink, source
 from flink_job.shipping import JudgeToBe
-from flink_job.topics import ANSWERS, DEAD_LETTERS, ERRORS, REQUESTS, VERDICTS
+from flink_job.topics import ANSWERS, DEAD_LETTERS, ERRORS, READ, REQUESTS, VERDICTS
 
 ROCKSDB, HEAP = "rocksdb", "hashmap"
 CHECKPOINTS = {ROCKSDB: "checkpoints-rocksdb", HEAP: "checkpoints"}
@@ -36,8 +37,8 @@ class Submission:
     """What it is called on Flink's page."""
     job_id: str
     """Its identity, 32 hexadecimal digits: Flink refuses a second one of the same."""
-    remade: str | None
-    """The id of the topic of answers, if offsets in earlier states are those of another."""
+    remade: Mapping[str, str]
+    """The ids of those topics of which earlier states have the offsets of another."""
 
 
 def start(config: Config, judge: JudgeToBe, submission: Submission, restore_from: Path | None) -> JobClient:
@@ -64,19 +65,17 @@ def start(config: Config, judge: JudgeToBe, submission: Submission, restore_from
     return environment.execute_async(submission.name)
 
 
-def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe, remade: str | None) -> StatementSet:
+def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe, remade: Mapping[str, str]) -> StatementSet:
     """The way of a record through the job."""
-    tables.execute_sql(source(ANSWERS, config, from_start=bool(remade)))
-    tables.execute_sql(source(ERRORS, config))
+    for topic in READ:
+        tables.execute_sql(source(topic, config, from_start=topic in remade))
     for topic in (VERDICTS, REQUESTS, DEAD_LETTERS):
         tables.execute_sql(sink(topic, config, headers=topic == DEAD_LETTERS))
 
     origin = config.topic_prefix + ANSWERS
-    answers = _records(tables, ANSWERS)
-    if remade:
-        _name_source(answers, f"{ANSWERS}-{remade}")
-    judged = _named(answers.process(FirstJudge(origin, judge), _message()), "score")
-    ended = _named(_records(tables, ERRORS).process(Errors(judge), _row(message_id=Types.STRING())), "errors")
+    judged = _named(_records(tables, ANSWERS, remade).process(FirstJudge(origin, judge), _message()), "score")
+    errors = _records(tables, ERRORS, remade).process(Errors(judge), _row(message_id=Types.STRING()))
+    ended = _named(errors, "errors")
     # Connected and not united: so the key of each is found by the thread that made it, without a further exchange.
     followed = _named(
         judged.get_side_output(OutputTag(FAILED.tag_id, _failed()))
@@ -100,14 +99,18 @@ def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe, rema
     return statements
 
 
-def _records(tables: StreamTableEnvironment, topic: str) -> DataStream:
+def _records(tables: StreamTableEnvironment, topic: str, remade: Mapping[str, str]) -> DataStream:
+    """The records of a topic; if it was made anew, by a source with a state of its own."""
     records = tables.from_path(topic)
     records = records.add_or_replace_columns(records.timestamp.cast(DataTypes.STRING()).alias("timestamp"))
-    return tables.to_data_stream(records)
+    stream = tables.to_data_stream(records)
+    if topic in remade:
+        _name_source(stream, f"{topic}-{remade[topic]}")
+    return stream
 
 
 def _name_source(stream: DataStream, uid: str) -> None:
-    """Gives the source of a stream a state of its own; Flink names one by its place in the job."""
+    """Names the source of a stream in states; without that, its place in the job does."""
     transformation = stream._j_data_stream.getTransformation()
     while inputs := transformation.getInputs():
         transformation = inputs[0]

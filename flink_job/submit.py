@@ -77,8 +77,8 @@ def submit(config: Config) -> None:
     artefact, judge = prepare(config)
     topics = Topics(config)
     wait_for("Kafka's topics", config.kafka_bootstrap_servers, topics.are_there)
-    topic = wait_for("Kafka's topics", config.kafka_bootstrap_servers, topics.answers)
-    remade = topics.remade(topic)
+    ids = wait_for("Kafka's topics", config.kafka_bootstrap_servers, topics.ids)
+    remade = topics.remade(ids)
     flink = Flink(config.flink_url)
     wait_for("Flink with a TaskManager", config.flink_url, lambda: flink.taskmanagers() > 0)
 
@@ -97,7 +97,7 @@ def submit(config: Config) -> None:
         log.info("%s already runs", name)
     else:
         run(flink, config, judge, Submission(name, identity(config.flink_state_dir), remade))
-    topics.note(topic)
+    topics.note(ids)
 
 
 def prepare(config: Config) -> tuple[Artefact, JudgeToBe]:
@@ -236,9 +236,9 @@ def newest_first(state: Path) -> list[Path]:
     return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
 
-def version(config: Config, artefact: Artefact, build: Build, remade: str | None) -> str:
-    """Names what runs: equal for equal code, settings, scorer and topic of answers."""
-    digest = hashlib.sha256(f"{artefact.hash} {build.hash} {remade}".encode())
+def version(config: Config, artefact: Artefact, build: Build, remade: Mapping[str, str]) -> str:
+    """Names what runs: equal for equal code, settings, scorer and topics."""
+    digest = hashlib.sha256(f"{artefact.hash} {build.hash} {sorted(remade.items())}".encode())
     settings = {name: str(value) for name, value in asdict(config).items() if name not in _NOT_THE_JOBS}
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):

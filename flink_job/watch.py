@@ -51,7 +51,7 @@ def main() -> int:
         code = submit()
         if code or options.once:
             return code
-        JobWatch(Flink(config.flink_url), Topics(config).is_another, options.healthy).keep()
+        JobWatch(Flink(config.flink_url), Topics(config).others, options.healthy).keep()
     except KeyboardInterrupt:
         return 0
 
@@ -73,14 +73,14 @@ class JobWatch:
     ----------
     flink : Flink
         Where it runs.
-    is_another_topic : Callable
-        Whether the topic of answers is not the one that the job was submitted for.
+    other_topics : Callable
+        The topics that are not those that the job was submitted for.
     healthy : Path, optional
         A file that is touched after each look that found it at work, and taken away after each that did not.
     """
 
-    def __init__(self, flink: Flink, is_another_topic: Callable[[], bool], healthy: Path | None) -> None:
-        self._flink, self._is_another_topic, self._healthy = flink, is_another_topic, healthy
+    def __init__(self, flink: Flink, other_topics: Callable[[], list[str]], healthy: Path | None) -> None:
+        self._flink, self._other_topics, self._healthy = flink, other_topics, healthy
         self._said = ""
         self._failures = 0
 
@@ -99,22 +99,22 @@ class JobWatch:
         except (HTTPError, FlinkError) as error:
             self._tell(f"Flink does not answer: {error}")
             return
-        is_remade = bool(running) and self._is_remade()
-        if is_remade:
-            complaint = "the topic of answers was made anew, and the job is submitted again to read it from its start"
+        remade = self._remade() if running else []
+        if remade:
+            complaint = f"the job is submitted again, to read from its start what was made anew: {', '.join(remade)}"
         self._tell(complaint)
-        if is_remade or not running:
+        if remade or not running:
             self._submit_again()
 
     def _gone(self, ended: list[Job]) -> str:
         how = self._flink.end_of(ended[-1]) if ended else "Flink does not know it any more"
         return f"the job is gone, and is submitted again: {how}"
 
-    def _is_remade(self) -> bool:
+    def _remade(self) -> list[str]:
         try:
-            return self._is_another_topic()
+            return self._other_topics()
         except KafkaException:
-            return False
+            return []
 
     def _submit_again(self) -> None:
         if submit() == 0:

@@ -20,7 +20,7 @@ from stack.api import RUNTIME, Stack
 from stack.backlog import READERS
 from stack.kafka import Kafka
 from stack.outcomes import DeadLetters, headers_of
-from stack.runtime import Part
+from stack.runtime import SUBMIT, Part
 from stack.settings import ROOT
 
 Document = dict[str, Any]
@@ -194,10 +194,15 @@ class Probe:
         finally:
             reader.close()
 
-    def progress(self) -> tuple[list[int], list[int]]:
+    def has_read(self, group: str, topic: str) -> bool:
+        """Whether a group has said that it has read a topic to its end."""
+        ends, positions = self.progress({topic: group})
+        return ends == positions
+
+    def progress(self, readers: Mapping[str, str] = READERS) -> tuple[list[int], list[int]]:
         """The end of every partition, and the position of its reader."""
         ends, positions = [], []
-        for topic, group in READERS.items():
+        for topic, group in readers.items():
             reader = self._consumer(group)
             try:
                 name = self._kafka.topic(topic)
@@ -237,6 +242,11 @@ def message(topic: str, **fields: object) -> Document:
     example = json.loads((EXAMPLES / MESSAGES[topic] / "valid" / "only_required_fields.json").read_bytes())
     ids = {"message_id": str(uuid.uuid4()), "question_id": uuid.uuid4().hex}
     return {**example, **ids, **fields}
+
+
+def submitter(stack: Stack) -> Part:
+    """The part that looks after the job."""
+    return next(part for part in stack.runtime.parts() if part.service == SUBMIT)
 
 
 def eventually(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:

@@ -24,8 +24,8 @@ from flink_job.flink_rest import Flink
 from stack.api import Stack
 from stack.backlog import Backlog, backlogs
 from stack.kafka import Kafka
-from stack.runtime import SUBMIT, Part
-from tests.support import Probe, command, eventually, question
+from stack.runtime import SUBMIT
+from tests.support import Probe, command, eventually, question, submitter
 
 
 def test_every_question_of_the_default_run_has_exactly_one_outcome(stack: Stack, probe: Probe) -> None:
@@ -337,11 +337,6 @@ def test_a_setting_that_cannot_be_used_is_named_at_start(stack: Stack, service: 
     said = stack.settings.log(service).read_text()[-2000:]
     assert setting in said
     assert value in said or setting == "MONGODB_URI"
-
-
-def submitter(stack: Stack) -> Part:
-    """The part that looks after the job."""
-    return next(part for part in stack.runtime.parts() if part.service == SUBMIT)
 
 
 def _csv(file: Path) -> list[dict[str, str]]:

@@ -52,7 +52,7 @@ def submissions(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
 
 def test_a_job_that_works_is_healthy_and_is_left_alone(healthy: Path, submissions: list[None]) -> None:
-    watch.JobWatch(Cluster(JOB), bool, healthy).look()
+    watch.JobWatch(Cluster(JOB), list, healthy).look()
     assert healthy.exists()
     assert not submissions
 
@@ -60,7 +60,7 @@ def test_a_job_that_works_is_healthy_and_is_left_alone(healthy: Path, submission
 @pytest.mark.parametrize("jobs", [[], [Job("1", JOB.name, "CANCELED", 0)]])
 def test_a_job_that_is_gone_is_submitted_again(jobs: list[Job], healthy: Path, submissions: list[None]) -> None:
     healthy.touch()
-    watch.JobWatch(Cluster(*jobs), bool, healthy).look()
+    watch.JobWatch(Cluster(*jobs), list, healthy).look()
     assert not healthy.exists()
     assert len(submissions) == 1
 
@@ -69,7 +69,7 @@ def test_what_keeps_a_job_from_its_work_is_said_once_and_its_end_too(
     healthy: Path, submissions: list[None], caplog: pytest.LogCaptureFixture
 ) -> None:
     flink = Cluster(JOB)
-    looks = watch.JobWatch(flink, bool, healthy)
+    looks = watch.JobWatch(flink, list, healthy)
     with caplog.at_level(logging.INFO, "flink-submit"):
         for complaint in ("its newest checkpoints failed: 7", "its newest checkpoints failed: 8", ""):
             flink.complains = complaint
@@ -86,7 +86,7 @@ def test_a_submission_that_fails_is_tried_again_after_ever_longer_pauses(
     codes = iter([1, 1, 1, 0, 1])
     monkeypatch.setattr(watch, "submit", lambda: next(codes))
     monkeypatch.setattr("flink_job.watch.time.sleep", pauses.append)
-    looks = watch.JobWatch(Cluster(), bool, healthy)
+    looks = watch.JobWatch(Cluster(), list, healthy)
     for _ in range(5):
         looks.look()
     assert pauses == [2, 4, 8, 2]
@@ -96,14 +96,14 @@ def test_a_flink_that_is_away_is_waited_for(healthy: Path, submissions: list[Non
     flink = Cluster(JOB)
     flink.is_away = True
     healthy.touch()
-    watch.JobWatch(flink, bool, healthy).look()
+    watch.JobWatch(flink, list, healthy).look()
     assert not healthy.exists()
     assert not submissions
 
 
 def test_a_job_whose_topic_was_made_anew_is_submitted_again(healthy: Path, submissions: list[None]) -> None:
-    answers = iter([False, True, False])
-    looks = watch.JobWatch(Cluster(JOB), lambda: next(answers), healthy)
+    others = iter([[], ["llm_errors"], []])
+    looks = watch.JobWatch(Cluster(JOB), lambda: next(others), healthy)
     made = []
     for _ in range(3):
         looks.look()
@@ -112,10 +112,10 @@ def test_a_job_whose_topic_was_made_anew_is_submitted_again(healthy: Path, submi
 
 
 def test_a_kafka_that_is_away_says_nothing_of_the_topic(healthy: Path, submissions: list[None]) -> None:
-    def is_another() -> bool:
+    def others() -> list[str]:
         raise KafkaException("no broker")
 
-    watch.JobWatch(Cluster(JOB), is_another, healthy).look()
+    watch.JobWatch(Cluster(JOB), others, healthy).look()
     assert healthy.exists()
     assert not submissions
 
