@@ -2,32 +2,29 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
-from pymongo import WriteConcern
+from pymongo.collection import Collection
 
 from calibration.cases import Case, Chosen, Document, draw
-from flink_job.database import APPLIED, Database
+from flink_job.database import APPLIED, ON_DISK, Database
 
+Documents = Collection[dict[str, Any]]
 Reader = Callable[[Iterable[Document]], Iterable[Document]]
 
 
 class Store(Database):
-    """What people say, and what follows from it. Every method can fail as `pymongo` does.
+    """What people say, and what follows from it. Every method can fail as `pymongo` does."""
 
-    Parameters
-    ----------
-    uri : str
-        Where MongoDB is.
-    name : str
-        The database.
-    """
-
-    def __init__(self, uri: str, name: str) -> None:
-        super().__init__(uri, name, patience_ms=5000)
+    @cached_property
+    def _labels(self) -> Documents:
         # A label is somebody's work: it is stored when it is on disk.
-        on_disk = self._database.with_options(write_concern=WriteConcern("majority", j=True))
-        self._labels, self._calibrations = on_disk["labels"], on_disk["calibrations"]
+        return self._database.get_collection("labels", write_concern=ON_DISK)
+
+    @cached_property
+    def _calibrations(self) -> Documents:
+        return self._database.get_collection("calibrations", write_concern=ON_DISK)
 
     def draw(
         self, chosen: Chosen, count: int, seed: int, run: str | None = None, read: Reader = lambda found: found

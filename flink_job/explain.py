@@ -15,7 +15,7 @@ from cotejo_native import Scorer, words
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from flink_job.config import Config, InvalidSettingError
-from flink_job.database import Database, references_of
+from flink_job.database import Database, NewerDataError, references_of
 from flink_job.fit_scorer import fit, shipped_model
 
 
@@ -51,6 +51,8 @@ def explain_texts(database: Database, question: str, references: Sequence[str], 
     """Explains a score of today's scorer; without a stack, of one that knows no corpus."""
     try:
         artefact = database.scorer()
+    except NewerDataError:
+        raise
     except PyMongoError:
         artefact = None
     explained = explain(Scorer(artefact or fit([], shipped_model()).text), question, references, answer)

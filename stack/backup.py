@@ -25,6 +25,7 @@ from pymongo.database import Database
 from rich.console import Console
 from rich.progress import Progress
 
+from flink_job.database import FORMAT_IS_IN, check_format
 from stack.backlog import backlogs
 from stack.kafka import Kafka
 from stack.options import options
@@ -73,6 +74,8 @@ def restore(runtime: Runtime, settings: Settings, arguments: argparse.Namespace)
         raise SettingError("BACKUP is not set; allowed is a folder that `make backup` made")
     folder = ROOT / given["BACKUP"]
     documents = check(folder)
+    if FORMAT_IS_IN in documents:
+        check_format(next(_documents(folder, FORMAT_IS_IN), None), f"The data of BACKUP={folder}")
     with Steps() as steps:
         if not runtime.is_up():
             runtime.start(steps)
@@ -128,7 +131,9 @@ def _client(settings: Settings) -> MongoClient[RawBSONDocument]:
 
 
 def _database(client: MongoClient[RawBSONDocument], settings: Settings) -> Database[RawBSONDocument]:
-    return client.get_database(settings.endpoints()["MONGODB_DATABASE"])
+    database = client.get_database(settings.endpoints()["MONGODB_DATABASE"])
+    check_format(database[FORMAT_IS_IN].find_one({"_id": FORMAT_IS_IN}))
+    return database
 
 
 def _dump(database: Database[RawBSONDocument], folder: Path) -> Iterator[tuple[str, int]]:

@@ -4,13 +4,14 @@ import argparse
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Any
 
-from pymongo import WriteConcern
+from pymongo.collection import Collection
 from rich.console import Console
 from rich.table import Table
 
-from flink_job.database import Database
+from flink_job.database import ON_DISK, Database
 from stack.options import options
 from stack.runtime import NOTHING_RUNS, Runtime
 from stack.settings import SettingError, Settings, StackError
@@ -31,19 +32,11 @@ console = Console(highlight=False)
 
 
 class Store(Database):
-    """The one document about the budget. Every method can fail as `pymongo` does.
+    """The one document about the budget. Every method can fail as `pymongo` does."""
 
-    Parameters
-    ----------
-    uri : str
-        Where MongoDB is.
-    name : str
-        The database.
-    """
-
-    def __init__(self, uri: str, name: str) -> None:
-        super().__init__(uri, name, patience_ms=5000)
-        self._budget = self._database.get_collection("budget", write_concern=WriteConcern("majority", j=True))
+    @cached_property
+    def _budget(self) -> Collection[dict[str, Any]]:
+        return self._database.get_collection("budget", write_concern=ON_DISK)
 
     def read(self) -> Document | None:
         """The document; None while nothing was ever reserved."""

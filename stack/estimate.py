@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flink_job.config import Config, InvalidSettingError
-from flink_job.database import Database
+from flink_job.database import Database, NewerDataError
 from stack.options import bounded, options
 from stack.prices import Prices
 from stack.runtime import Runtime
@@ -171,6 +171,8 @@ def _evidence(runtime: Runtime, settings: Settings) -> Evidence:
             with Known(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"]) as known:
                 if questions := known.questions(MOST_READ):
                     return Evidence(questions, "questions of the stack", known.outcomes(MOST_READ))
+        except NewerDataError:
+            raise
         except PyMongoError as error:
             console.print(f"MongoDB does not answer, so the sample is taken: {error}")
     return Evidence(_sample(), f"questions of {SAMPLE.relative_to(ROOT)}")

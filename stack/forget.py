@@ -98,9 +98,11 @@ def forget(runtime: Runtime, settings: Settings, arguments: argparse.Namespace) 
     endpoints = settings.endpoints()
     # Asked first: what cannot be answered must not end this half-way.
     kept = retention_s(Kafka.of(settings), [*READERS, DEAD_LETTERS])
-    with Texts(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"]) as texts, _without_caches(runtime):
-        done = texts.forget(given.get("QUESTION"), given.get("MESSAGE"))
-        run_once(runtime, "explorer", "forget", *given.values())
+    with Texts(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"]) as texts:
+        texts.check()
+        with _without_caches(runtime):
+            done = texts.forget(given.get("QUESTION"), given.get("MESSAGE"))
+            run_once(runtime, "explorer", "forget", *given.values())
     if not (done.outcomes or done.questions or done.kept_answers or done.labels):
         [(name, value)] = given.items()
         raise StackError(

@@ -4,6 +4,7 @@ import csv
 import json
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -13,7 +14,9 @@ from typing import Any
 from confluent_kafka import Consumer, Message, TopicPartition
 from pymongo import MongoClient
 from pymongo.collection import Collection
+from pymongo.errors import ConnectionFailure
 
+from flink_job.database import FORMAT_IS_IN, check_format
 from stack.kafka import Kafka
 
 Document = Mapping[str, Any]
@@ -28,11 +31,17 @@ CHUNKS_A_LOOK = 5
 
 
 def results(endpoints: Mapping[str, str]) -> Collection[Document]:
-    """The collection of all outcomes."""
+    """The collection of all outcomes; a server that is away now may come later.
+
+    Raises NewerDataError where a newer version has written.
+    """
     client: MongoClient[Document] = MongoClient(
         endpoints["MONGODB_URI"], tz_aware=True, appname="stack", readPreference="primary"
     )
-    return client[endpoints["MONGODB_DATABASE"]]["results"]
+    database = client[endpoints["MONGODB_DATABASE"]]
+    with suppress(ConnectionFailure):
+        check_format(database[FORMAT_IS_IN].find_one({"_id": FORMAT_IS_IN}))
+    return database["results"]
 
 
 class EventLog:

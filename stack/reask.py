@@ -390,4 +390,4 @@ def _time(moment: datetime) -> str:
 
 def _store(settings: Settings) -> Store:
     endpoints = settings.endpoints()
-    return Store(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"], patience_ms=5000)
+    return Store(endpoints["MONGODB_URI"], endpoints["MONGODB_DATABASE"])

@@ -6,16 +6,18 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
+from flink_job.database import FORMAT
 from stack.api import RUNTIME, Stack, free_ports
 from stack.native import COOKIE
-from stack.runtime import end
+from stack.runtime import SUBMIT, end
 from stack.settings import ROOT, StackError
-from tests.support import Probe, eventually
+from tests.support import Probe, command, eventually, submitter
 
 
 def _what_runs(stack: Stack) -> list[str]:
@@ -76,21 +78,42 @@ def test_later_commands_know_what_the_stack_was_started_with(stack: Stack) -> No
     assert "The stack runs with no SCORE_THRESHOLD; set the same" in refused.stderr
 
 
-def test_data_of_a_newer_version_are_named_and_nothing_is_done_with_them(stack: Stack) -> None:
+def _says(stack: Stack, part: str, words: str) -> bool:
+    return words in stack.runtime.read_log(part, 30)
+
+
+def test_data_of_a_newer_version_are_named_and_nothing_is_done_with_them(stack: Stack, tmp_path: Path) -> None:
     service = next(part for part in stack.runtime.parts() if part.name == "storage-service")
     with Probe(stack) as probe:
         formats = probe.database["format"]
         [ours] = formats.find()
+        # The services wrote it, and the commands know the same.
+        assert ours["version"] == FORMAT
+        newer = f"data are of a newer version of Cotejo (format {FORMAT + 1}"
         formats.update_one({}, {"$inc": {"version": 1}})
         try:
             stack.runtime.stop_part(service.name)
+            stack.runtime.stop_part(SUBMIT)
             stack.runtime.start_part(service.name)
-            newer = f"data are of a newer version of Cotejo (format {ours['version'] + 1}"
-            eventually(lambda: newer in stack.runtime.read_log(service.name, 10), "a word on the newer version")
+            stack.runtime.start_part(SUBMIT)
+            for told in (
+                ("traffic",),
+                ("runs",),
+                ("report", "RUN=any"),
+                ("explain", "QUESTION=any"),
+                ("calibrate",),
+                ("estimate", "TOTAL=1"),
+                ("forget", "QUESTION=any"),
+                ("backup", f"BACKUP={tmp_path / 'copy'}"),
+            ):
+                assert newer in command(stack, *told, fails=True).stderr, told
+            for part in (service.name, SUBMIT):
+                eventually(partial(_says, stack, part, newer), "a word on the newer version")
             assert not stack.runtime.is_ready(service)
+            assert not stack.runtime.is_ready(submitter(stack))
         finally:
             formats.replace_one({}, ours)
-    eventually(lambda: stack.runtime.is_ready(service), "a service that goes on")
+    stack.wait_ready()
 
 
 def test_a_start_that_is_stopped_from_outside_ends_and_leaves_nothing() -> None:

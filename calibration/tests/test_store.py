@@ -31,7 +31,7 @@ def labels() -> Collection:
 @pytest.fixture
 def store(labels: Collection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     with Store("mongodb://127.0.0.1:1", "cotejo") as store:
-        monkeypatch.setattr(store, "_labels", labels)
+        monkeypatch.setitem(vars(store), "_labels", labels)
         yield store
 
 
