@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_type_hints
 from urllib.parse import urlsplit
 
+from flink_job.durations import seconds
+
 
 class InvalidSettingError(ValueError):
     """A setting that cannot be: its text names the variable, its value and what is allowed."""
@@ -55,21 +57,19 @@ def _between(kind: type[int] | type[float], low: float, high: float) -> Callable
     return parse
 
 
-_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-_LONGEST_MS = 36_525 * _UNITS_MS["d"]
+_LONGEST_S = 36_525 * 86_400
 
 
 def _duration(value: str) -> int:
-    parts = re.findall(r"(\d+)\s*(ms|s|min|m|h|d)\s*", value)
-    if "".join(number + unit for number, unit in parts) != re.sub(r"\s", "", value) or not parts:
-        raise ValueError("allowed: a duration such as 500ms, 10s, 5m, 24h or 1h 30m")
-    milliseconds = sum(int(number) * _UNITS_MS[unit] for number, unit in parts)
+    """Whole milliseconds."""
+    duration = seconds(value)
+    if duration is None:
+        raise ValueError("allowed: a duration such as 500ms, 10s, 5m, 24h, 7days or 1h 30m")
+    if duration > _LONGEST_S:
+        raise ValueError("allowed: a duration no longer than 100 years, 36525d")
+    milliseconds = round(1000 * duration)
     if milliseconds == 0:
         raise ValueError("allowed: a duration longer than zero")
-    if milliseconds > _LONGEST_MS:
-        raise ValueError("allowed: a duration no longer than 100 years, 36525d")
     return milliseconds
 
 

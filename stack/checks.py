@@ -6,7 +6,8 @@ import subprocess
 from collections.abc import Callable, Iterable, Mapping
 
 from flink_job.config import Config, InvalidSettingError
-from stack.settings import ELSEWHERE, PORTS, ROOT, SCALES, SettingError, Settings, StackError, seconds
+from flink_job.durations import seconds
+from stack.settings import ELSEWHERE, PORTS, ROOT, SCALES, SettingError, Settings, StackError
 
 PROGRAMS = ("create-topics", "traffic-generator", "cache-service", "llm-consumer", "storage-service", "explorer")
 """Our own compiled programs; each knows what its settings may be."""

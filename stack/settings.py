@@ -2,12 +2,13 @@
 
 import math
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from flink_job.durations import seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,20 +47,6 @@ AFTER_DRAIN_S = 8
 """How long a service may take after its DRAIN_DEADLINE, to give back what it has not finished."""
 
 MAX_DRAIN_S = 3600
-
-UNITS_S = {
-    **dict.fromkeys(("ns", "nsec", "nanos"), 1e-9),
-    **dict.fromkeys(("us", "µs", "usec"), 1e-6),
-    **dict.fromkeys(("ms", "msec", "millis"), 1e-3),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600),
-    **dict.fromkeys(("d", "day", "days"), 86_400),
-    **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), 604_800),
-    **dict.fromkeys(("M", "month", "months"), 2_630_016),
-    **dict.fromkeys(("y", "yr", "yrs", "year", "years"), 31_557_600),
-}
-"""The units of a duration, as the services know them."""
 
 # Servers listen on Unix sockets in the folder, and their paths may not be longer than 107 bytes.
 MAX_RUN_DIR_BYTES = 80
@@ -184,14 +171,3 @@ def _number(name: str, environ: Mapping[str, str], default: int, what: str, most
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
         raise SettingError(f"{name}={text} is not {what}; allowed are 1 to {most}")
     return int(text)
-
-
-def seconds(duration: str) -> float | None:
-    """A duration such as 90s or 1m 30s, or nothing where it is none."""
-    text = re.sub(r"\s", "", duration)
-    spans = re.findall(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Zµ]+)", text)
-    if text == "0":
-        return 0
-    if not spans or "".join(number + unit for number, unit in spans) != text or any(u not in UNITS_S for _, u in spans):
-        return None
-    return sum(float(number) * UNITS_S[unit] for number, unit in spans)

@@ -11,7 +11,15 @@ def test_nothing_set_gives_the_defaults() -> None:
 
 @pytest.mark.parametrize(
     ("text", "milliseconds"),
-    [("500ms", 500), ("10s", 10_000), ("5m", 300_000), ("1h 30m", 5_400_000), ("2d", 172_800_000)],
+    [
+        ("500ms", 500),
+        ("10s", 10_000),
+        ("5m", 300_000),
+        ("1h 30m", 5_400_000),
+        ("2d", 172_800_000),
+        ("7days", 604_800_000),
+        ("1week 0.5h", 606_600_000),
+    ],
 )
 def test_durations_are_read_as_everywhere(text: str, milliseconds: int) -> None:
     assert Config.from_environment({"STATE_TTL": text}).state_ttl == milliseconds
