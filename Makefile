@@ -15,6 +15,35 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 test test-unit test-long bench bench-against screenshots: export RUNTIME = native
 test-e2e: export RUNTIME := $(or $(RUNTIME),native)
 
+# What each command can be told on the command line of make.
+knows.traffic := TOTAL DURATION RATE PROFILE DISTRIBUTION ASKERS THINK_TIME OUTCOME_TIMEOUT SPEED BURSTINESS POPULARITY \
+	ZIPF_EXPONENT PARAPHRASES SEED RUN SOURCE
+knows.logs := SERVICE FOLLOW
+knows.report := RUN
+knows.import := FILE
+knows.explain := ANSWER REFERENCE QUESTION_TEXT QUESTION
+knows.label := COUNT SEED RUN FROM
+knows.calibrate := TARGET_PRECISION LABELS
+knows.apply-calibration := RESET
+knows.budget := RELEASE
+knows.estimate := TOTAL MODEL
+knows.reask := ERRORS RUN
+knows.dead-letters := REPLAY TOPIC
+knows.backup := BACKUP
+knows.restore := BACKUP
+knows.forget := QUESTION MESSAGE
+knows.bench := SCENARIO ROUNDS
+knows.bench-against := REV SCENARIO ROUNDS
+knows.bench-compare := A B
+knows.fit := DATA
+
+# All else there but settings is a slip of the pen.
+told := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+known := $(strip $(foreach command,$(MAKECMDGOALS),$(knows.$(command))) PYTHON RUNTIME)
+settings = $(shell grep -ohE '[A-Z]+(_[A-Z]+)+' docker-compose.yml stack/settings.py)
+$(foreach name,$(filter-out $(known),$(told)),$(if $(filter $(name),$(settings)),,\
+	$(error $(name) is unknown to make $(MAKECMDGOALS); allowed are $(known), and settings)))
+
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -36,8 +65,7 @@ up: setup ## Start everything and send 200 questions; again: only send
 traffic: commands ## Send more: TOTAL=1000 DURATION=10m RATE=50 PROFILE=day DISTRIBUTION=poisson POPULARITY=zipf SEED=1 RUN=name
 	@$(traffic_settings) $(STACK) traffic
 
-traffic_settings = $(foreach name,TOTAL DURATION RATE PROFILE DISTRIBUTION ASKERS THINK_TIME OUTCOME_TIMEOUT SPEED BURSTINESS POPULARITY ZIPF_EXPONENT PARAPHRASES SEED RUN SOURCE,\
-	$(if $(findstring command line,$(origin $(name))),TRAFFIC_$(name)='$($(name))'))
+traffic_settings = $(foreach name,$(knows.traffic),$(if $(filter $(name),$(told)),TRAFFIC_$(name)='$($(name))'))
 
 status: commands ## Show every part, its state, port and log
 	@$(STACK) status
@@ -49,7 +77,7 @@ runs: commands ## List the runs: when, how many questions, how many accepted, wh
 	@$(STACK) runs
 
 report: commands ## Write a page, charts and tables of a run into reports/: RUN=name, or RUN=a,b to compare b with a
-	@$(STACK) report $(call given,RUN)
+	@$(STACK) report $(given)
 
 import: commands ## Import questions: FILE=data/train.csv
 	@$(STACK) import '$(or $(FILE),$(error which file? make import FILE=data/train.csv))'
@@ -58,43 +86,43 @@ metrics-rebuild: commands ## Compute the metrics anew from the stored results
 	@$(STACK) metrics-rebuild
 
 explain: setup ## Show why an answer has its score: ANSWER=… REFERENCE=… QUESTION_TEXT=…, or QUESTION=message_id
-	@$(STACK) explain $(call given,ANSWER REFERENCE QUESTION_TEXT QUESTION)
+	@$(STACK) explain $(given)
 
 label: commands ## Judge answers yourself: COUNT=100 SEED=1 RUN=name FROM=unsure
-	@$(STACK) label $(call given,COUNT SEED RUN FROM)
+	@$(STACK) label $(given)
 
 calibrate: commands ## Say how far the score is right, from labels: TARGET_PRECISION=0.9 LABELS=file.csv
-	@$(STACK) calibrate $(call given,TARGET_PRECISION LABELS)
+	@$(STACK) calibrate $(given)
 
 apply-calibration: commands ## Let the job score by the newest calibration; RESET=1: by the shipped model
-	@$(STACK) apply-calibration $(call given,RESET)
+	@$(STACK) apply-calibration $(given)
 
 budget: commands ## Show what the model has cost and who holds how much: RELEASE=replica or all, of what was killed
-	@$(STACK) budget $(call given,RELEASE)
+	@$(STACK) budget $(given)
 
 budget-reset: commands ## Begin a new budget at zero
 	@$(STACK) budget-reset
 
 estimate: commands ## Say what questions will cost, and why: TOTAL=1000 MODEL=gpt-4o-mini
-	@$(STACK) estimate $(call given,TOTAL MODEL)
+	@$(STACK) estimate $(given)
 
 reask: commands ## Ask again what ended in an error: ERRORS=timeout,refused RUN=name; without ERRORS: show them
-	@$(STACK) reask $(call given,ERRORS RUN)
+	@$(STACK) reask $(given)
 
 dead-letters: commands ## Show what could not be handled: REPLAY=schema sends it back, each record once; TOPIC=questions_in
-	@$(STACK) dead-letters $(call given,REPLAY TOPIC)
+	@$(STACK) dead-letters $(given)
 
 backup: commands ## Copy MongoDB to a folder, while everything runs: BACKUP=folder
-	@$(STACK) backup $(call given,BACKUP)
+	@$(STACK) backup $(given)
 
 restore: setup ## Fill an empty stack with a backup: BACKUP=folder
-	@$(STACK) restore $(call given,BACKUP)
+	@$(STACK) restore $(given)
 
 forget: commands ## Take a question's texts out of MongoDB, caches, labels and index: QUESTION=question_id or MESSAGE=message_id
-	@$(STACK) forget $(call given,QUESTION MESSAGE)
+	@$(STACK) forget $(given)
 
 # What the command line of make says, as NAME=value and to the letter, whatever quotes and dollars are in it.
-given = $(foreach name,$(1),$(if $(filter command override,$(origin $(name))),$(name)="$$$(name)"))
+given = $(foreach name,$(knows.$@),$(if $(filter $(name),$(told)),$(name)="$$$(name)"))
 $(foreach name,ANSWER REFERENCE QUESTION_TEXT QUESTION MESSAGE LABELS RELEASE MODEL,\
 	$(if $(filter command,$(origin $(name))),$(eval override export $(name) := $$(value $(name)))))
 

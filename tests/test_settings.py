@@ -173,3 +173,26 @@ def test_what_is_kept_of_the_settings_beside_a_run_has_no_secret_and_no_place() 
     assert told(environment) == kept
     # Later commands have to find the places; what a run is called and how fast it is, each says anew.
     assert lasting(environment) == {**kept, "KAFKA_PORT": "1"}
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "allowed"),
+    [("traffic", "TOTL", "TOTAL DURATION RATE"), ("report", "SEED", "RUN"), ("up", "TRAFFIC_TOTL", "settings")],
+)
+def test_what_a_command_of_make_does_not_know_is_refused_and_what_it_knows_is_named(
+    command: str, name: str, allowed: str
+) -> None:
+    refused = _make(command, f"{name}=5")
+    assert refused.returncode != 0
+    assert f"{name} is unknown to make {command}; allowed are" in refused.stderr
+    assert allowed in refused.stderr
+
+
+@pytest.mark.parametrize("told", [("traffic", "TOTAL=5"), ("report", "RUN=a"), ("up", "TRAFFIC_TOTAL=5"), ("status",)])
+def test_what_a_command_of_make_knows_and_every_setting_is_taken(told: tuple[str, ...]) -> None:
+    assert _make(*told, "KAFKA_PORT=9093", "RUNTIME=native").returncode == 0
+
+
+def _make(*told: str) -> "subprocess.CompletedProcess[str]":
+    """What make would do."""
+    return subprocess.run(["make", "--dry-run", *told], cwd=ROOT, capture_output=True, text=True, check=False)
