@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use messaging::process::{ProcessConfig, Settings};
 use messaging::settings::CommonConfig;
+use reqwest::Url;
 
 /// Shows what was asked, answered and decided, and takes what people say of it.
 #[derive(Debug, Parser)]
@@ -21,6 +22,9 @@ pub struct Config {
     /// Where to serve the pages, /metrics, /healthz and /readyz.
     #[arg(long, env, default_value = "127.0.0.1:8112")]
     pub http_address: SocketAddr,
+    /// Flink's REST interface.
+    #[arg(long, env, default_value = "http://127.0.0.1:8081", value_parser = address_of_flink)]
+    pub flink_url: Url,
     /// Kafka, MongoDB and logs.
     #[command(flatten)]
     pub common: CommonConfig,
@@ -36,6 +40,13 @@ impl Config {
             .map(str::trim)
             .filter(|name| !name.is_empty());
         own.into_iter().chain(named).map(str::to_ascii_lowercase).collect()
+    }
+}
+
+fn address_of_flink(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        Ok(url) if url.scheme() == "http" && url.has_host() => Ok(url),
+        _ => Err("an address that begins with http:// is allowed".into()),
     }
 }
 

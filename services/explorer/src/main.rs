@@ -1,13 +1,16 @@
 //! explorer: shows what was asked, answered and decided, and takes what people say of it.
 //!
 //! MongoDB and the topics → [`filler`] → [`index`], a SQLite file that lists and searches; [`pages`] show it, and read
-//! whole outcomes from MongoDB ([`store`]) one at a time. Whoever looks slows down nobody who stores.
+//! whole outcomes from MongoDB ([`store`]) one at a time. [`sampler`] looks at how every part fares. Whoever looks slows
+//! down nobody who stores.
 
+mod chart;
 mod config;
 mod filler;
 mod index;
 mod language;
 mod pages;
+mod sampler;
 mod store;
 mod web;
 
@@ -21,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::filler::Filler;
 use crate::index::Index;
+use crate::sampler::Sampler;
 use crate::store::Store;
 use crate::web::App;
 
@@ -35,10 +39,12 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
     let (index, writer) = Index::open(&config.explorer_dir)?;
     let store = Store::new(mongo.clone());
     let filler = Filler::new(writer, index.clone(), store.clone());
+    let sampler = Sampler::new(shutdown.clone());
     let app = App {
-        index,
-        store,
+        index: index.clone(),
+        store: store.clone(),
         progress: filler.progress(),
+        sampler: sampler.clone(),
         hosts: Arc::new(config.hosts()),
     };
     let readiness = Readiness::of(&[filler::NAME]);
@@ -49,8 +55,13 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         shutdown.clone(),
     )
     .await?;
-    if shutdown.run_until_cancelled(mongo.until_readable()).await.is_none() {
-        return Ok(());
-    }
-    filler.run(&config.common.kafka, &readiness, shutdown).await
+    let fill = async {
+        if shutdown.run_until_cancelled(mongo.until_readable()).await.is_none() {
+            return Ok(());
+        }
+        filler.run(&config.common.kafka, &readiness, shutdown.clone()).await
+    };
+    // What is away is shown from the first moment on.
+    tokio::try_join!(fill, sampler.run(&config, index, store))?;
+    Ok(())
 }

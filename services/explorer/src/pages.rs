@@ -3,7 +3,7 @@
 mod compare;
 mod label;
 mod layout;
-mod now;
+pub mod now;
 mod question;
 mod questions;
 

@@ -14,6 +14,7 @@ use crate::filler::Progress;
 use crate::index::Index;
 use crate::language::Language;
 use crate::pages::{self, Asked};
+use crate::sampler::Sampler;
 use crate::store::Store;
 
 /// What the pages are made from.
@@ -22,6 +23,7 @@ pub struct App {
     pub index: Index,
     pub store: Store,
     pub progress: Progress,
+    pub sampler: Sampler,
     /// By which names the pages may be asked for.
     pub hosts: Arc<Vec<String>>,
 }
@@ -59,6 +61,7 @@ const SECURITY: [(HeaderName, &str); 4] = [
 pub fn routes(app: App) -> Router {
     Router::new()
         .nest("/{language}", pages::routes())
+        .route("/{language}/", get(pages::now::show))
         .route(
             "/static/explorer.css",
             get(async || file("text/css; charset=utf-8", STYLE)),
