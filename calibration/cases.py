@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 Document = Mapping[str, Any]
 Chosen = Literal["random", "unsure"]
+CHOSEN = ("random", "unsure", "seen")
+"""How a labelled answer was come upon, the most telling first: drawn and judged blindly, or seen with its verdict."""
 
 DRAW_SLACK = 1000
 

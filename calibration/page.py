@@ -18,7 +18,7 @@ METHOD = (
     "Every score is today's scorer's, also of answers that an older one had judged; under After make apply-calibration "
     "it has the new last step. Figures, charts and the bound are of labels from a random draw alone, or of a file that "
     "says nothing else: one for each distinct answer, said before the verdict was shown. Excepted are those that are "
-    "counted as seen before: undone and said anew, or labelled earlier among the unsure ones. They are kept, for they "
+    "counted as seen before: undone and said anew, or labelled earlier in another way. They are kept, for they "
     "are the doubtful ones. Intervals of shares are Wilson's, 95 %.",
     "The bound: thresholds at quantiles of the scores are tried in an order settled beforehand, from the better half "
     "of the answers down (and, with a fifth of the risk, from the best quarter), each by the exact binomial test of "

@@ -7,7 +7,7 @@ from typing import Any
 
 from pymongo.collection import Collection
 
-from calibration.cases import Case, Chosen, Document, draw
+from calibration.cases import CHOSEN, Case, Chosen, Document, draw
 from flink_job.database import APPLIED, ON_DISK, Database
 
 Documents = Collection[dict[str, Any]]
@@ -62,10 +62,10 @@ class Store(Database):
     def save(self, case: Case, chosen: Chosen, accepted: bool, revised: bool) -> None:
         """Stores what a person said of a case; said twice, the later holds.
 
-        It is `revised` where the judge's verdict had been shown before: in this sitting, or for the other draw.
+        It is `revised` where the judge's verdict had been shown before: in this sitting, or for another label.
         """
-        other: Chosen = "unsure" if chosen == "random" else "random"
-        seen_before = revised or self._labels.find_one({"_id": _label_id(case, other)}, {"_id": 1}) is not None
+        others = [_label_id(case, other) for other in CHOSEN if other != chosen]
+        seen_before = revised or self._labels.find_one({"_id": {"$in": others}}, {"_id": 1}) is not None
         label = {
             "question": case.question,
             "references": list(case.references),
@@ -86,13 +86,11 @@ class Store(Database):
         self._labels.delete_one({"_id": _label_id(case, chosen)})
 
     def labels(self) -> list[Document]:
-        """Every label, one an answer: of two that were drawn differently, the random one."""
-        by_answer: dict[str, Document] = {}
+        """Every label, one an answer: of several, the most telling."""
+        by_answer: dict[str, list[Document]] = {}
         for label in self._labels.find().sort("_id"):
-            answer = label["_id"].partition(":")[0]
-            if answer not in by_answer or label["chosen"] == "random":
-                by_answer[answer] = label
-        return list(by_answer.values())
+            by_answer.setdefault(label["_id"].partition(":")[0], []).append(label)
+        return [min(labels, key=lambda label: CHOSEN.index(label["chosen"])) for labels in by_answer.values()]
 
     def save_calibration(self, calibration: Mapping[str, Any]) -> None:
         """Keeps a calibration under the hash of its model, as the newest."""
@@ -117,5 +115,5 @@ def _wanted(chosen: Chosen, run: str | None) -> dict[str, Any]:
     return judged | ({"confidence": "unsure"} if chosen == "unsure" else {}) | ({"run": run} if run else {})
 
 
-def _label_id(case: Case, chosen: Chosen) -> str:
+def _label_id(case: Case, chosen: str) -> str:
     return f"{case.id}:{chosen}"

@@ -77,11 +77,7 @@ def section(run: Run, found: Labelled) -> Section:
     made = Section("Labels against verdicts")
     count = len(found.score)
     if not count:
-        others = (
-            f" {found.other:,} answers were labelled among the unsure ones, which stand for no others."
-            if found.other
-            else ""
-        )
+        others = f" {found.other:,} answers were labelled otherwise, and stand for no others." if found.other else ""
         made.say(f"No labels yet: nobody has judged answers of this run that were drawn at random.{others}")
         made.say(f"make label COUNT=100 RUN={run.name} asks about a hundred of them, and hides the verdict meanwhile.")
         return made
@@ -94,7 +90,7 @@ def section(run: Run, found: Labelled) -> Section:
         f"{percent(recall)} (recall)."
     )
     notes = [f"{found.revised:,} of these labels were said when the verdict had been seen." if found.revised else ""]
-    notes.append(f"{found.other:,} labels of unsure answers are left out." if found.other else "")
+    notes.append(f"{found.other:,} labels that were not drawn at random are left out." if found.other else "")
     if any(notes):
         made.say(" ".join(filter(None, notes)), class_="small")
     rows = [("agreement", agreement), ("precision", precision), ("recall", recall)]

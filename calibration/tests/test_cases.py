@@ -66,3 +66,11 @@ def test_a_case_has_all_references_and_needs_nothing_that_old_results_lack() -> 
     assert Case.of(old).references == ("Because.",)
     assert Case.of(old).question == "Why?"
     assert Case.of(old | {"other_answers": ["For that reason."]}).references == ("Because.", "For that reason.")
+
+
+def test_the_draw_is_the_one_that_explorer_makes() -> None:
+    # The same answers and the same draw are in services/explorer/src/draw/tests.rs.
+    made = [{"_id": f"m{i}", "question_id": f"q{i % 7}", "llm_answer": f"Answer {i % 11}."} for i in range(100)]
+    found = draw(made, {answer_id(made[3])}, 3, seed=1)
+    names = [answer_id(made[int(message_id[1:])])[:8] for message_id in found]
+    assert names == ["bbe8ca5c", "e37c37ce", "f8fbbc8a"]
