@@ -19,7 +19,7 @@ pub use self::writer::Writer;
 
 const SCHEMA: &str = include_str!("index/schema.sql");
 /// Counts up with every change of the schema: a file of another version is made anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Most queries at once.
 const READERS: usize = 4;
 /// The longest that a query may take.

@@ -6,12 +6,17 @@
 
 mod chart;
 mod config;
+mod draw;
 mod filler;
 mod index;
 mod language;
 mod pages;
 mod sampler;
 mod store;
+#[cfg(test)]
+mod test_support;
+mod text;
+mod trail;
 mod web;
 
 use std::process::ExitCode;
@@ -22,10 +27,12 @@ use messaging::process;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::draw::Draws;
 use crate::filler::Filler;
 use crate::index::Index;
 use crate::sampler::Sampler;
 use crate::store::Store;
+use crate::trail::Trails;
 use crate::web::App;
 
 const SERVICE: &str = "explorer";
@@ -45,6 +52,8 @@ async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> 
         store: store.clone(),
         progress: filler.progress(),
         sampler: sampler.clone(),
+        trails: Trails::new(&config.common.kafka),
+        draws: Draws::default(),
         hosts: Arc::new(config.hosts()),
     };
     let readiness = Readiness::of(&[filler::NAME]);

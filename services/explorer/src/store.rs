@@ -1,6 +1,9 @@
 //! What explorer reads of MongoDB. Unlike a service that has work to do it does not wait for a server that is away: it
 //! says so, and the reader may try again.
 
+pub mod labels;
+mod scorers;
+
 use std::time::Duration;
 
 use futures::{Stream, TryStreamExt as _};
@@ -9,6 +12,9 @@ use messaging::result_document::ResultDocument;
 use mongodb::Collection;
 use mongodb::bson::doc;
 use tokio::time::timeout;
+
+use self::labels::LabelDocument;
+use self::scorers::Scorers;
 
 /// The longest that a reader waits for MongoDB.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,6 +25,8 @@ pub struct Store {
     /// The database itself.
     pub mongo: Mongo,
     results: Collection<ResultDocument>,
+    labels: Collection<LabelDocument>,
+    scorers: Scorers,
 }
 
 /// MongoDB did not do what it was asked.
@@ -30,13 +38,20 @@ pub enum StoreError {
     /// It refused.
     #[error(transparent)]
     Refused(#[from] mongodb::error::Error),
+    /// A person had the texts forgotten while they were in use.
+    #[error("the texts were forgotten meanwhile")]
+    Forgotten,
 }
 
 impl Store {
     /// The collections of a database; nothing is asked of it yet.
     pub fn new(mongo: Mongo) -> Self {
-        let results = mongo.database.collection("results");
-        Self { mongo, results }
+        Self {
+            results: mongo.database.collection("results"),
+            labels: mongo.database.collection("labels"),
+            scorers: Scorers::default(),
+            mongo,
+        }
     }
 
     /// Does something that may fail, but not last.
@@ -60,6 +75,15 @@ impl Store {
     pub async fn result(&self, message_id: &str) -> Result<Option<ResultDocument>, StoreError> {
         self.within_patience(self.results.find_one(doc! { "_id": message_id }))
             .await
+    }
+
+    /// The outcome of a request with all that MongoDB has of it, as JSON.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn stored(&self, message_id: &str) -> Result<Option<serde_json::Value>, StoreError> {
+        let results = self.results.clone_with_type::<serde_json::Value>();
+        self.within_patience(results.find_one(doc! { "_id": message_id })).await
     }
 
     /// About how many results there are.

@@ -10,12 +10,14 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 
+use crate::draw::Draws;
 use crate::filler::Progress;
 use crate::index::Index;
 use crate::language::Language;
 use crate::pages::{self, Asked};
 use crate::sampler::Sampler;
 use crate::store::Store;
+use crate::trail::Trails;
 
 /// What the pages are made from.
 #[derive(Clone)]
@@ -24,6 +26,8 @@ pub struct App {
     pub store: Store,
     pub progress: Progress,
     pub sampler: Sampler,
+    pub trails: Trails,
+    pub draws: Draws,
     /// By which names the pages may be asked for.
     pub hosts: Arc<Vec<String>>,
 }

@@ -31,6 +31,8 @@ CREATE TABLE results (
 CREATE INDEX by_question ON results (question_id, run);
 CREATE INDEX by_run ON results (run, key);
 CREATE INDEX by_score ON results (score, key);
+-- Has all that a draw for labels asks.
+CREATE INDEX by_answer ON results (answer_id, run, unsure, score);
 
 -- The words of the texts, under the same key; the texts themselves are in MongoDB.
 CREATE VIRTUAL TABLE words USING fts5 (
