@@ -3,6 +3,7 @@
 mod compare;
 mod label;
 mod layout;
+mod moment;
 pub mod now;
 mod question;
 mod questions;
