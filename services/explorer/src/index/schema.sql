@@ -12,6 +12,8 @@ CREATE TABLE results (
     source TEXT,
     error TEXT,
     model TEXT,
+    -- Hash of the settings by which the model answered.
+    settings TEXT,
     scorer TEXT,
     threshold REAL,
     attempts INTEGER NOT NULL,

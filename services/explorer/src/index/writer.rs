@@ -83,7 +83,7 @@ fn add(connection: &Connection, row: &Row) -> rusqlite::Result<bool> {
     }
     let mut insert = connection.prepare_cached(
         "INSERT OR IGNORE INTO results VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, \
-         ?17, ?18, ?19, ?20)",
+         ?17, ?18, ?19, ?20, ?21)",
     )?;
     for key in row.key..=row.key + MOST_NEIGHBOURS {
         let inserted = insert.execute(params![
@@ -97,6 +97,7 @@ fn add(connection: &Connection, row: &Row) -> rusqlite::Result<bool> {
             row.source,
             row.error,
             row.model,
+            row.settings,
             row.scorer,
             row.threshold,
             row.attempts,
