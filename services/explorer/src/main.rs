@@ -5,6 +5,7 @@
 //! down nobody who stores.
 
 mod chart;
+mod comparison;
 mod config;
 mod draw;
 mod filler;
