@@ -3,6 +3,7 @@
 
 pub mod labels;
 mod scorers;
+pub mod runs;
 
 use std::time::Duration;
 
