@@ -77,7 +77,7 @@ impl Drawn {
                 .filter_map(|point| Some((point.at, (self.value)(point)?)))
         };
         let Some((at, most)) = known().reduce(|one, other| if other.1 > one.1 { other } else { one }) else {
-            return l.say("nothing lately", "nada últimamente").into();
+            return l.say("no figures yet", "aún sin cifras").into();
         };
         if most == 0.0 {
             return l.say("none lately", "ninguna últimamente").into();

@@ -346,7 +346,7 @@ fn the_last_hour_is_drawn_with_what_is_seen_on_it() {
         "{page}"
     );
     assert!(
-        page.contains("Latency p99 (log): nothing lately") && page.contains(">−60 min<"),
+        page.contains("Latency p99 (log): no figures yet") && page.contains(">−60 min<"),
         "{page}"
     );
     assert!(html(&state, Spanish).contains("412 ahora; como mucho 980, a las 21:53:20 UTC"));

@@ -20,8 +20,8 @@ pub fn page(content: &Markup, l: Language) -> Markup {
     );
     html! {
         h1 { (l.say("Now", "Ahora")) }
-        div id="now" data-events=(l.link("/now/events")) { (content) }
         p id="now-old" class="warning" data-text=(old) {}
+        div id="now" data-events=(l.link("/now/events")) { (content) }
     }
 }
 
@@ -79,10 +79,16 @@ fn pace(state: &State, condition: Condition, now: Timestamp, l: Language) -> Str
             )
         });
     }
-    let (Some(decided), Some(kafka)) = (decided, state.kafka.fresh()) else {
+    let Some(decided) = decided.filter(|_| matches!(condition, Condition::Working | Condition::Wrong)) else {
         return String::new();
     };
     let speed = rate(l, decided.per_second);
+    let Some(kafka) = state.kafka.fresh() else {
+        return l.say(
+            format!("{speed} questions/s decided."),
+            format!("{speed} preguntas/s decididas."),
+        );
+    };
     let waits = match kafka
         .oldest()
         .and_then(|oldest| Timestamp::from_millisecond(oldest).ok())
@@ -96,13 +102,10 @@ fn pace(state: &State, condition: Condition, now: Timestamp, l: Language) -> Str
         }
         None => l.say("none waits for long", "ninguna espera mucho").to_owned(),
     };
-    match condition {
-        Condition::Empty | Condition::Beginning => String::new(),
-        _ => l.say(
-            format!("{speed} questions/s decided; {waits}."),
-            format!("{speed} preguntas/s decididas; {waits}."),
-        ),
-    }
+    l.say(
+        format!("{speed} questions/s decided; {waits}."),
+        format!("{speed} preguntas/s decididas; {waits}."),
+    )
 }
 
 /// How good the newest run is, and the way to its worst answers.
