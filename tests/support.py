@@ -273,7 +273,8 @@ def command(
 
 def page(stack: Stack, path: str = "") -> str:
     """The text of a page of explorer, in English."""
-    return httpx.get(f"{stack.endpoints['EXPLORER_URL']}/en/{path}", trust_env=False, timeout=30).text
+    address = f"{stack.endpoints['EXPLORER_URL']}/en/{path}".rstrip("/")
+    return httpx.get(address, trust_env=False, timeout=30).text
 
 
 def kill_and_wait(stack: Stack, name: str) -> None:
