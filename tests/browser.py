@@ -58,6 +58,12 @@ class Browser:
         """Presses keys, one after the other."""
         ActionChains(self.driver).send_keys(*keys).perform()
 
+    def turn(self, *keys: str) -> None:
+        """Presses keys that lead to another address, and returns there."""
+        before = self.driver.current_url
+        self.press(*keys)
+        self.until(lambda: self.driver.current_url != before, f"another page than {before}")
+
     def all(self, css: str) -> Sequence[WebElement]:
         """What a selector finds, shown or not."""
         return self.driver.find_elements(By.CSS_SELECTOR, css)

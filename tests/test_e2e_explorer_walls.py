@@ -1,6 +1,7 @@
 """explorer shows what others wrote, and whoever can reach it can ask: neither changes anything, or runs."""
 
 import json
+from itertools import cycle
 from urllib.parse import quote
 
 import httpx
@@ -50,22 +51,26 @@ def tell_evil(probe: Probe) -> dict[str, list[str]]:
 def test_no_text_becomes_a_script(web: Browser, shown: Shown, probe: Probe, stack: Stack) -> None:
     stored = tell_evil(probe)
     eventually(lambda: listed(stack, f"run={quote(EVIL[-1])}") == 2, "a list of what is evil")
-    ids = [*stored["answers"], *stored["errors"]]
-    paths = [f"/q/{quote(one, safe='')}" for one in ids]
+    cases = [f"/q/{quote(one, safe='')}" for one in (*stored["answers"], *stored["errors"])]
+    paths = [*cases, *(f"{case}?trail=1&full=1" for case in cases), *(f"{case}/raw" for case in cases)]
     for run in EVIL:
         name = quote(run, safe="")
-        paths += [f"/questions?run={name}", f"/compare?runs={RUNS[0]},{name}", f"/label?run={name}", f"/?run={name}"]
+        paths += [f"/questions?run={name}", f"/compare?run={RUNS[0]}&run={name}", f"/label?run={name}"]
         # What nobody stored, but somebody sends in a link.
-        paths += [f"/q/{name}", f"/questions?words={name}", f"/questions?verdict={name}&{name}={name}"]
-        paths += [f"/compare?runs={name}&base={name}", f"/label?draw={name}&seed={name}", f"/{name}"]
-    for path in paths:
-        for language in LANGUAGES:
-            web.open(shown.address(path, language))
-            assert web.run("window.hurt") is None, path
-            assert web.run(BROUGHT_IN) == [], path
-            assert web.complaints() == [], path
+        paths += [f"/q/{name}", f"/questions?words=x{name}", f"/questions?verdict={name}&{name}={name}"]
+        paths += [
+            f"/compare?run={name}&base={name}&tab={name}",
+            f"/label?draw={name}",
+            f"{cases[0]}?tab={name}",
+            f"/{name}",
+        ]
+    for path, language in zip(paths, cycle(LANGUAGES), strict=False):
+        web.open(shown.address(path, language))
+        assert web.run("window.hurt") is None, path
+        assert web.run(BROUGHT_IN) == [], path
+        assert web.complaints() == [], path
     # They are there to be read, to the letter.
-    web.open(shown.address(f"/q/{quote(stored['answers'][0], safe='')}"))
+    web.open(shown.address(cases[0]))
     assert EVIL[0] in web.text()
     assert "hurt=1" in web.text()
 
@@ -75,7 +80,7 @@ def test_no_page_of_another_site_can_label(shown: Shown, probe: Probe) -> None:
     address = shown.address(f"{shown.case}/label")
     for origin in ("http://elsewhere.example", "null", f"{shown.url}.elsewhere.example", None):
         headers = {"Origin": origin} if origin else {}
-        answer = httpx.post(address, data={"accepted": "no"}, headers=headers, trust_env=False)
+        answer = httpx.post(address, data={"said": "disagree"}, headers=headers, trust_env=False)
         assert answer.status_code == 403, origin
     assert list(probe.database["labels"].find()) == before
 
@@ -101,5 +106,7 @@ def test_whoever_looks_changes_nothing(shown: Shown, probe: Probe) -> None:
     before, offsets = all_that_is_stored(), probe.progress()
     for address in (*shown.everywhere(), shown.address("/questions.csv"), shown.address("/questions.jsonl?run=")):
         assert httpx.get(address, trust_env=False, timeout=30).status_code < 500, address
+    with httpx.stream("GET", shown.address("/now/events"), trust_env=False, timeout=30) as live:
+        assert next(live.iter_lines())
     assert all_that_is_stored() == before
     assert probe.progress() == offsets
