@@ -32,7 +32,7 @@ BROUGHT_IN = """[...document.querySelectorAll("*")].filter((element) =>
 
 def tell_evil(probe: Probe) -> dict[str, list[str]]:
     """Has outcomes stored whose every text is evil, answers and errors, and gives their ids."""
-    texts = {"title": LINES, "content": LINES, "best_answer": f"{LINES} Air scatters blue light.", "topic": EVIL[2]}
+    texts = {"title": LINES, "content": LINES, "best_answer": f"{LINES} Air scatters blue light."}
     answers, errors = [], []
     for number, run in enumerate(EVIL):
         ids = {"run": run, "message_id": f"{number}{run}", "question_id": f"evil{run}"}
@@ -41,8 +41,9 @@ def tell_evil(probe: Probe) -> dict[str, list[str]]:
         ids["message_id"] = f"error {run}"
         failed = {"error_type": EVIL[2], "error_detail": LINES, "model": EVIL[0], "attempts": 1}
         errors.append(message("llm_errors", **texts, **ids, **failed))
-    probe.write("llm_responses", *(json.dumps(one | {"attempts": 3}).encode() for one in answers))
-    probe.write("llm_errors", *(json.dumps(one).encode() for one in errors))
+    subject = {"topic": EVIL[2]}
+    probe.write("llm_responses", *(json.dumps(one | subject | {"attempts": 3}).encode() for one in answers))
+    probe.write("llm_errors", *(json.dumps(one | subject).encode() for one in errors))
     stored = {kind: [one["message_id"] for one in some] for kind, some in (("answers", answers), ("errors", errors))}
     probe.outcomes([*stored["answers"], *stored["errors"]])
     return stored
@@ -99,7 +100,8 @@ def test_whoever_looks_changes_nothing(shown: Shown, probe: Probe) -> None:
         database = probe.database
         return {
             name: sorted(json_util.dumps(document) for document in database[name].find())
-            for name in database.list_collection_names()
+            # llm-consumer says there every few seconds that it is still there.
+            for name in {*database.list_collection_names()} - {"model_settings"}
         }
 
     probe.settle()
