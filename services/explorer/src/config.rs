@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use messaging::process::{ProcessConfig, Settings};
 use messaging::settings::CommonConfig;
 use reqwest::Url;
@@ -28,6 +28,20 @@ pub struct Config {
     /// Kafka, MongoDB and logs.
     #[command(flatten)]
     pub common: CommonConfig,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Take texts out of the index, then end; safe while an explorer runs. MongoDB must have forgotten them before.
+    Forget {
+        /// Ids of requests or of questions.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
 }
 
 impl Config {

@@ -1,6 +1,11 @@
 //! Keeps the index in step with the results: what is decided is learnt from the topics, and from time to time the
 //! number of results is compared, and what is missing read from MongoDB.
+//!
+//! To add an outcome costs as much of a processor as a tenth of all else that is done for a question, most of it for the
+//! words. So this sleeps while nobody looks, and catches up with the results when somebody does.
 
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::index::writer::Learnt;
 use crate::index::{Index, Row, Writer};
 use crate::store::Store;
 
@@ -23,16 +29,22 @@ use crate::store::Store;
 pub const NAME: &str = "the reading of outcomes";
 /// How many outcomes of each partition are read again after a start.
 const NEWEST: usize = 1000;
-/// Outcomes that may wait to be written; what does not fit is found missing later.
+/// Outcomes that may wait to be written; what does not fit is read from MongoDB.
 const WAITING: usize = 20_000;
 /// Most outcomes written together.
-const BATCH: usize = 2000;
-/// How long a batch gathers: many words are written together for little more than a few.
-const GATHER: Duration = Duration::from_millis(500);
+const BATCH: usize = 5000;
+/// How long a batch gathers: words and pages are written together for little more than a few.
+const GATHER: Duration = Duration::from_secs(2);
 /// How often the number of results is compared.
 const COMPARE_EVERY: Duration = Duration::from_secs(20);
 /// What was decided so shortly ago may not be stored yet.
 const UNDER_WAY: Duration = Duration::from_secs(60);
+/// How long after the last look, or the start, outcomes are still added as they come.
+const AWAKE: Duration = Duration::from_secs(600);
+/// Ids that are compared together,
+const COMPARED: usize = 5000;
+/// and outcomes that are read together.
+const READ: usize = 500;
 
 /// How far the reading of all results is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +64,14 @@ pub struct Filler {
     index: Index,
     store: Store,
     progress: Progress,
+    /// Outcomes that the topics have added.
+    added: AtomicU64,
+    /// How many there are in the index, as far as it is known,
+    known: AtomicU64,
+    /// and how many have come since, while nobody looked.
+    missed: AtomicU64,
+    /// Whether there were more in the topics than could wait.
+    lost: AtomicBool,
 }
 
 impl Filler {
@@ -62,6 +82,10 @@ impl Filler {
             index,
             store,
             progress: Progress::default(),
+            added: AtomicU64::new(0),
+            known: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
+            lost: AtomicBool::new(false),
         }
     }
 
@@ -80,13 +104,19 @@ impl Filler {
         readiness: &Readiness,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
+        let Some(forgotten) = shutdown.run_until_cancelled(self.store.mongo.forgotten()).await else {
+            return Ok(());
+        };
+        // While this was away, somebody may have had texts forgotten that it has, or that the topics still have.
+        let ids: Vec<String> = forgotten.iter().cloned().collect();
+        self.change(move |writer| writer.forget(&ids)).await?;
         let (sender, receiver) = channel(WAITING);
-        let learn = |outcome| learn(outcome, &sender);
+        let learn = |outcome| self.learn(outcome, &forgotten, &sender);
         let follow = follow(NAME, kafka, readiness, NEWEST, learn, shutdown.clone());
         let write = async {
             tokio::select! {
                 written = self.write(receiver) => written,
-                compared = self.compare() => compared,
+                () = self.compare() => Ok(()),
                 () = shutdown.cancelled() => Ok(()),
             }
         };
@@ -94,77 +124,132 @@ impl Filler {
         Ok(())
     }
 
-    /// Writes what is learnt.
-    async fn write(&self, mut receiver: Receiver<ResultDocument>) -> anyhow::Result<()> {
-        let mut outcomes = vec![];
-        while receiver.recv_many(&mut outcomes, BATCH).await > 0 {
-            self.change(std::mem::take(&mut outcomes), |writer, rows| writer.add(rows))
-                .await?;
+    /// Hands on an outcome that was just decided.
+    fn learn(&self, outcome: Outcome, forgotten: &HashSet<String>, sender: &Sender<Row>) {
+        if self.index.unseen_for() > AWAKE {
+            let done = self.known.load(Ordering::Relaxed);
+            let missed = self.missed.fetch_add(1, Ordering::Relaxed) + 1;
+            return self.tell(Some(Reading {
+                done,
+                of: done + missed,
+            }));
+        }
+        // Where it was read is of no account here.
+        let origin = Origin {
+            topic: String::new(),
+            partition: 0,
+            offset: 0,
+        };
+        let row = Row::of(ResultDocument::new(Received { input: outcome, origin }, ""));
+        let row = if forgotten.contains(&row.message_id) {
+            row.forgotten()
+        } else {
+            row
+        };
+        if sender.try_send(row).is_err() {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes what is learnt. The topics may have two outcomes of one request, as redelivery makes them. Both the store
+    /// and this take the first, and of one partition they read the same one first; but a verdict and an error lie in
+    /// different topics, so MongoDB is asked which one it has.
+    async fn write(&self, mut receiver: Receiver<Row>) -> anyhow::Result<()> {
+        let mut rows = vec![];
+        while receiver.recv_many(&mut rows, BATCH).await > 0 {
+            let batch = std::mem::take(&mut rows);
+            let added = self.change(move |writer| writer.add(batch, Learnt::Topic)).await?;
+            self.added.fetch_add(added.new as u64, Ordering::Relaxed);
             sleep(GATHER).await;
+            for ids in added.doubtful.chunks(READ) {
+                if let Err(error) = self.read(ids).await {
+                    warn!(%error, requests = ?ids, "which of two outcomes was stored cannot be read");
+                }
+            }
         }
         Ok(())
     }
 
-    /// Reads all results whenever there are more of them, or fewer, than the index has, and none are under way.
-    async fn compare(&self) -> anyhow::Result<()> {
-        let mut before = None;
+    /// Reads what is missing whenever there are more results, or fewer, than the index has, and no more are under way.
+    async fn compare(&self) {
+        let mut tally = Tally::default();
         let mut ticks = interval(COMPARE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
-            let known = self
-                .index
-                .read(|index| index.query_row("SELECT count(*) FROM results", [], |row| row.get::<_, i64>(0)));
-            let (Ok(stored), Ok(known)) = (self.store.count().await, known.await) else {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.index.look() => if self.missed.load(Ordering::Relaxed) == 0 { continue },
+            }
+            let (Ok(stored), Ok(known)) = (self.store.count().await, self.change(Writer::count).await) else {
                 continue;
             };
-            let known = u64::try_from(known)?;
-            let differs = stored != known;
-            // The same difference twice is none that passes; an index that is new need not wait to find out.
-            if differs && (known == 0 || before == Some((stored, known))) {
-                before = None;
-                self.read_all(stored).await?;
-            } else {
-                before = differs.then_some((stored, known));
+            self.known.store(known, Ordering::Relaxed);
+            if self.index.unseen_for() > AWAKE {
+                continue;
+            }
+            let lost = self.lost.swap(false, Ordering::Relaxed) | (self.missed.swap(0, Ordering::Relaxed) > 0);
+            if !tally.differs(stored, known, self.added.load(Ordering::Relaxed)) && !lost {
+                continue;
+            }
+            match self.read_all(stored).await {
+                Ok(unreadable) => tally = Tally::after(unreadable),
+                Err(error) => {
+                    warn!(%error, "the results could not all be read; they are read again later");
+                    self.lost.store(true, Ordering::Relaxed);
+                }
             }
         }
     }
 
-    /// Reads all results, in half the time at most: MongoDB has more to do.
-    async fn read_all(&self, of: u64) -> anyhow::Result<()> {
+    /// Adds what is missing and removes what MongoDB has no more; gives how many outcomes cannot be read.
+    async fn read_all(&self, of: u64) -> anyhow::Result<u64> {
         info!(results = of, "the index is brought in step with the results");
         let before = now().as_millisecond() - i64::try_from(UNDER_WAY.as_millis())?;
-        self.change(vec![], |writer, _| writer.begin_comparison()).await?;
-        let mut reading = Reading { done: 0, of };
-        let mut added = 0;
-        let read: mongodb::error::Result<()> = async {
-            let mut chunks = Box::pin(self.store.all().await?.try_chunks(BATCH));
-            loop {
+        self.change(Writer::begin_comparison).await?;
+        let read = self.read_missing(of).await;
+        self.tell(None);
+        let (added, unreadable) = read?;
+        let removed = self.change(move |writer| writer.end_comparison(before)).await?;
+        info!(added, removed, unreadable, "the index is in step");
+        Ok(unreadable)
+    }
+
+    /// Reads all ids, and what is missing of the outcomes, in half the time at most: MongoDB has more to do. Gives how
+    /// many were read, and how many could not be.
+    async fn read_missing(&self, of: u64) -> anyhow::Result<(u64, u64)> {
+        let mut chunks = Box::pin(self.store.ids().await?.try_chunks(COMPARED));
+        let (mut reading, mut added, mut unreadable) = (Reading { done: 0, of }, 0, 0);
+        loop {
+            self.tell(Some(reading));
+            let began = Instant::now();
+            let next = async { chunks.try_next().await.map_err(|error| error.1) };
+            let Some(ids) = self.store.within_patience(next).await? else {
+                return Ok((added, unreadable));
+            };
+            let count = ids.len() as u64;
+            let missing = self.change(move |writer| writer.note(ids)).await?;
+            sleep(began.elapsed()).await;
+            reading.done += count - missing.len() as u64;
+            for ids in missing.chunks(READ) {
                 let began = Instant::now();
+                let read = self.read(ids).await?;
+                let (ids, count) = (ids.to_vec(), ids.len() as u64);
+                self.change(move |writer| writer.note(ids)).await?;
+                (added, unreadable) = (added + read, unreadable + (count - read));
+                reading.done += count;
                 self.tell(Some(reading));
-                let chunk = chunks.try_next().await.map_err(|error| error.1)?;
-                let Some(chunk) = chunk else { return Ok(()) };
-                reading.done += chunk.len() as u64;
-                let noted = |writer: &mut Writer, rows: Vec<Row>| {
-                    writer.note(&rows)?;
-                    writer.add(rows)
-                };
-                added += self.change(chunk, noted).await.unwrap_or_default();
                 sleep(began.elapsed()).await;
             }
         }
-        .await;
-        self.tell(None);
-        match read {
-            Ok(()) => {
-                let removed = self
-                    .change(vec![], move |writer, _| writer.end_comparison(before))
-                    .await?;
-                info!(added, removed, "the index is in step");
-            }
-            Err(error) => warn!(%error, "the results could not all be read; they are read again later"),
-        }
-        Ok(())
+    }
+
+    /// Reads these outcomes from MongoDB, which decides what they are, and gives how many could be.
+    async fn read(&self, ids: &[String]) -> anyhow::Result<u64> {
+        let outcomes = self.store.results(ids).await?;
+        let count = outcomes.len() as u64;
+        self.change(move |writer| writer.add(outcomes.into_iter().map(Row::of).collect(), Learnt::Stored))
+            .await?;
+        Ok(count)
     }
 
     fn tell(&self, reading: Option<Reading>) {
@@ -174,25 +259,109 @@ impl Filler {
     /// Changes the index, on a thread that may wait.
     async fn change<T: Send + 'static>(
         &self,
-        outcomes: Vec<ResultDocument>,
-        change: impl FnOnce(&mut Writer, Vec<Row>) -> rusqlite::Result<T> + Send + 'static,
+        change: impl FnOnce(&mut Writer) -> rusqlite::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
         let writer = Arc::clone(&self.writer);
-        let work = move || {
-            let rows = outcomes.into_iter().map(Row::of).collect();
-            change(&mut writer.lock().unwrap_or_else(PoisonError::into_inner), rows)
-        };
+        let work = move || change(&mut writer.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(tokio::task::spawn_blocking(work).await??)
     }
 }
 
-/// Hands on an outcome that was just decided.
-fn learn(outcome: Outcome, sender: &Sender<ResultDocument>) {
-    // Where it was read is of no account here.
-    let origin = Origin {
-        topic: String::new(),
-        partition: 0,
-        offset: 0,
-    };
-    let _ = sender.try_send(ResultDocument::new(Received { input: outcome, origin }, ""));
+/// Tells whether outcomes are missing, or too many, from counts alone.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Results that the index cannot have.
+    unreadable: u64,
+    /// What was counted before: results, outcomes in the index, outcomes that the topics have added.
+    before: Option<(u64, u64, u64)>,
+}
+
+impl Tally {
+    fn after(unreadable: u64) -> Self {
+        Self {
+            unreadable,
+            before: None,
+        }
+    }
+
+    /// Whether they differ for another reason than that some are under way: nothing has changed since the last time, or
+    /// by more than has come since then. An index that is new need not wait to find out.
+    fn differs(&mut self, stored: u64, known: u64, added: u64) -> bool {
+        let stored = stored.saturating_sub(self.unreadable);
+        let before = self.before.replace((stored, known, added));
+        let differ = stored.abs_diff(known);
+        differ > 0
+            && (known == 0
+                || before.is_some_and(|before| (before.0, before.1) == (stored, known) || differ > added - before.2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messaging::input::Input as _;
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::index::tests::index;
+    use crate::store::tests::nobodys_store;
+
+    #[tokio::test(start_paused = true)]
+    async fn while_nobody_looks_outcomes_are_only_counted() {
+        let (_folder, index, writer) = index(vec![]);
+        let store = nobodys_store().await;
+        let filler = Filler::new(writer, index.clone(), store);
+        let (sender, mut receiver) = channel(9);
+        let example = include_str!("../../../contracts/examples/ValidatedResponse/valid/every_field.json");
+        let mut learn = || {
+            let outcome = Outcome::Validated(serde_json::from_str(example).unwrap());
+            filler.learn(outcome, &HashSet::new(), &sender);
+            receiver.try_recv().is_ok()
+        };
+        assert!(learn());
+        advance(AWAKE + Duration::from_secs(1)).await;
+        assert!(!learn() && !learn());
+        assert_eq!(*filler.progress().lock().unwrap(), Some(Reading { done: 0, of: 2 }));
+        index.read(|_| Ok(())).await.unwrap();
+        assert!(learn(), "somebody has looked");
+    }
+
+    #[tokio::test]
+    async fn what_was_forgotten_comes_without_texts() {
+        let (_folder, index, writer) = index(vec![]);
+        let store = nobodys_store().await;
+        let filler = Filler::new(writer, index, store);
+        let (sender, mut receiver) = channel(1);
+        let example = include_str!("../../../contracts/examples/ErrorMessage/valid/every_field.json");
+        let outcome = Outcome::Error(serde_json::from_str(example).unwrap());
+        let forgotten = HashSet::from([outcome.identity().message_id.to_string()]);
+        filler.learn(outcome, &forgotten, &sender);
+        assert_eq!(receiver.recv().await.unwrap().texts(), "");
+    }
+
+    #[test]
+    fn what_is_under_way_is_waited_for() {
+        let mut tally = Tally::default();
+        assert!(
+            !tally.differs(1000, 900, 0),
+            "at first it is not known what is under way"
+        );
+        assert!(!tally.differs(2000, 1950, 1050), "fewer than have come since");
+        assert!(!tally.differs(3000, 3000, 2100));
+        assert!(!tally.differs(3000, 2990, 2110));
+        assert!(tally.differs(3000, 2990, 2110), "nothing comes any more");
+    }
+
+    #[test]
+    fn what_is_missing_is_noticed_while_more_comes() {
+        let mut tally = Tally::default();
+        assert!(!tally.differs(50_000, 20_000, 1000));
+        assert!(tally.differs(51_000, 21_000, 2000));
+        assert!(Tally::default().differs(1, 0, 0), "a new index");
+        assert!(!Tally::default().differs(0, 0, 0));
+        let mut tally = Tally::after(7);
+        assert!(
+            !tally.differs(107, 100, 0) && !tally.differs(107, 100, 0),
+            "seven cannot be read"
+        );
+    }
 }

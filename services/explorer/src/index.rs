@@ -1,7 +1,11 @@
 //! The list of all outcomes, in a SQLite file of the explorer's own: filtered, sorted and searched without asking
 //! MongoDB. It holds nothing that cannot be read again: whoever deletes it has it made anew.
 
+pub mod facet;
+pub mod packed;
+pub mod query;
 pub mod row;
+pub mod search;
 pub mod writer;
 
 use std::fs;
@@ -11,12 +15,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, timeout};
 
 pub use self::row::Row;
 pub use self::writer::Writer;
 
+/// The index, in the folder for it.
+const FILE: &str = "index.sqlite";
 const SCHEMA: &str = include_str!("index/schema.sql");
 /// Counts up with every change of the schema: a file of another version is made anew.
 const VERSION: i64 = 2;
@@ -44,6 +50,10 @@ struct Readers {
     file: PathBuf,
     idle: Mutex<Vec<Connection>>,
     permits: Semaphore,
+    /// When somebody looked last,
+    looked: Mutex<Instant>,
+    /// and who wants to know of it.
+    look: Notify,
 }
 
 impl Index {
@@ -59,7 +69,7 @@ impl Index {
             )
         };
         fs::create_dir_all(folder).with_context(unusable)?;
-        let file = folder.join("index.sqlite");
+        let file = folder.join(FILE);
         let connection = match open_current(&file).with_context(unusable)? {
             Some(connection) => connection,
             None => {
@@ -71,8 +81,30 @@ impl Index {
             file,
             idle: Mutex::default(),
             permits: Semaphore::new(READERS),
+            looked: Mutex::new(Instant::now()),
+            look: Notify::new(),
         };
         Ok((Self(Arc::new(readers)), Writer::new(connection)))
+    }
+
+    /// The writer of the index that is in a folder, while another process may have it open; `None` where there is none.
+    ///
+    /// # Errors
+    /// A file that cannot be opened.
+    pub fn writer(folder: &Path) -> anyhow::Result<Option<Writer>> {
+        let file = folder.join(FILE);
+        let found = open_current(&file).with_context(|| format!("the index {} cannot be opened", file.display()))?;
+        Ok(found.map(Writer::new))
+    }
+
+    /// How long ago somebody looked, or it was opened.
+    pub fn unseen_for(&self) -> Duration {
+        self.0.looked.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    /// Waits until somebody looks.
+    pub async fn look(&self) {
+        self.0.look.notified().await;
     }
 
     /// Runs a query on a thread of its own.
@@ -83,6 +115,8 @@ impl Index {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
+        *self.0.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.look.notify_one();
         let Ok(_permit) = timeout(PATIENCE, self.0.permits.acquire()).await else {
             return Err(ReadError::TooLong);
         };
@@ -149,11 +183,17 @@ fn make(file: &Path) -> anyhow::Result<Connection> {
     Ok(connection)
 }
 
-/// Readers go on while somebody writes; what a crash of the machine takes is read again.
+/// Readers go on while somebody writes; what a crash of the machine takes is read again. What is deleted is overwritten:
+/// it may have been forgotten.
 fn prepared(connection: Connection) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    // A page that several batches change is copied from the log once.
+    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    connection.pragma_update(None, "cache_size", -32_000)?;
+    connection.pragma_update(None, "mmap_size", 1_i64 << 30)?;
+    connection.busy_timeout(Duration::from_secs(60))?;
     Ok(connection)
 }
 
@@ -168,3 +208,8 @@ fn delete(file: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod measure;
+#[cfg(test)]
+pub mod tests;

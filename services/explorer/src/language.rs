@@ -72,6 +72,11 @@ impl Language {
         if number < 0 { format!("−{grouped}") } else { grouped }
     }
 
+    /// How many there are.
+    pub fn count(self, number: u64) -> String {
+        self.whole(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
     /// A number with so many decimals.
     pub fn decimal(self, number: f64, decimals: usize) -> String {
         let text = format!("{number:.decimals$}").replace('-', "−");

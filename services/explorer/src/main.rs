@@ -26,8 +26,9 @@ use std::sync::Arc;
 use messaging::http::{self, Readiness};
 use messaging::process;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
-use crate::config::Config;
+use crate::config::{Command, Config};
 use crate::draw::Draws;
 use crate::filler::Filler;
 use crate::index::Index;
@@ -43,6 +44,12 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    if let Some(Command::Forget { ids }) = &config.command {
+        let writer = Index::writer(&config.explorer_dir)?;
+        let forgotten = writer.map_or(Ok(0), |mut writer| writer.forget(ids))?;
+        info!(outcomes = forgotten, "the index has forgotten their texts");
+        return Ok(());
+    }
     let mongo = config.common.mongo.client(SERVICE).await?;
     let (index, writer) = Index::open(&config.explorer_dir)?;
     let store = Store::new(mongo.clone());

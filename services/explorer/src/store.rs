@@ -11,8 +11,10 @@ use futures::{Stream, TryStreamExt as _};
 use messaging::mongo::Mongo;
 use messaging::result_document::ResultDocument;
 use mongodb::Collection;
-use mongodb::bson::doc;
+use mongodb::bson::{RawDocumentBuf, deserialize_from_slice, doc};
+use serde::Deserialize;
 use tokio::time::timeout;
+use tracing::debug;
 
 use self::labels::LabelDocument;
 use self::scorers::Scorers;
@@ -95,14 +97,58 @@ impl Store {
         self.within_patience(self.results.estimated_document_count()).await
     }
 
-    /// All results, one after the other.
+    /// The ids of all results, one after the other.
     ///
     /// # Errors
     /// What MongoDB refuses.
-    pub async fn all(
-        &self,
-    ) -> mongodb::error::Result<impl Stream<Item = mongodb::error::Result<ResultDocument>> + use<>> {
-        let found = self.results.find(doc! {}).batch_size(500).await?;
-        Ok(found.map_ok(|outcome| outcome))
+    pub async fn ids(&self) -> mongodb::error::Result<impl Stream<Item = mongodb::error::Result<String>> + use<>> {
+        #[derive(Deserialize)]
+        struct Stored {
+            #[serde(rename = "_id")]
+            id: String,
+        }
+        let results = self.results.clone_with_type::<Stored>();
+        let found = results
+            .find(doc! {})
+            .projection(doc! { "_id": 1 })
+            .batch_size(5000)
+            .await?;
+        Ok(found.map_ok(|stored| stored.id))
+    }
+
+    /// The outcomes of these requests, as far as they are there and can be read, in no order.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn results(&self, ids: &[String]) -> Result<Vec<ResultDocument>, StoreError> {
+        let results = self.results.clone_with_type::<RawDocumentBuf>();
+        let find = async {
+            let chosen = doc! { "_id": { "$in": ids } };
+            results.find(chosen).await?.try_collect::<Vec<_>>().await
+        };
+        let found = self.within_patience(find).await?;
+        let read = |stored: RawDocumentBuf| {
+            let outcome = deserialize_from_slice(stored.as_bytes());
+            outcome
+                .inspect_err(|error| debug!(%error, "a result cannot be read"))
+                .ok()
+        };
+        Ok(found.into_iter().filter_map(read).collect())
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use messaging::mongo::MongoConfig;
+
+    use super::*;
+
+    /// A store behind which nobody answers.
+    pub async fn nobodys_store() -> Store {
+        let nobody = MongoConfig {
+            mongodb_uri: "mongodb://127.0.0.1:1".to_owned().into(),
+            mongodb_database: "cotejo".to_owned(),
+        };
+        Store::new(nobody.client("test").await.unwrap())
     }
 }

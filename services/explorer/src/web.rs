@@ -1,6 +1,6 @@
 //! The addresses of the pages, and what every answer has in common.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 
 use crate::draw::Draws;
-use crate::filler::Progress;
+use crate::filler::{Progress, Reading};
 use crate::index::Index;
 use crate::language::Language;
 use crate::pages::{self, Asked};
@@ -30,6 +30,13 @@ pub struct App {
     pub draws: Draws,
     /// By which names the pages may be asked for.
     pub hosts: Arc<Vec<String>>,
+}
+
+impl App {
+    /// How far the reading of all results is; `None` while the index is in step.
+    pub fn reading(&self) -> Option<Reading> {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 const STYLE: &str = concat!(

@@ -5,8 +5,13 @@ use messaging::result_document::ResultDocument;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::packed::Record;
+use super::query::ONE;
+
 /// Bits of a key below the time: two outcomes of the same millisecond seldom share them.
 const HASH_BITS: u32 = 21;
+/// The last millisecond that has keys, in the year 2109.
+pub const LATEST: i64 = (1 << (63 - HASH_BITS)) - 2;
 /// How much of a text a list shows, in characters.
 const SHOWN: usize = 160;
 
@@ -81,6 +86,40 @@ impl Row {
         }
     }
 
+    /// Everything in which words are searched.
+    pub fn texts(&self) -> String {
+        let texts = [&self.question, &self.reference, &self.answer].map(String::as_str);
+        if texts.iter().all(|text| text.is_empty()) {
+            String::new()
+        } else {
+            texts.join("\n")
+        }
+    }
+
+    /// The same outcome, without its texts.
+    pub fn forgotten(self) -> Self {
+        Self {
+            answer_id: None,
+            question: String::new(),
+            reference: String::new(),
+            answer: String::new(),
+            ..self
+        }
+    }
+
+    /// What lists filter and sort by.
+    pub fn record(&self, key: i64, facet: u32) -> Record {
+        Record {
+            key,
+            answer: self.answer_id.as_deref().map_or(0, answer_number),
+            facet,
+            score: self.score.map(|score| (score * f64::from(ONE)).round() as u32),
+            latency: self
+                .latency
+                .map(|latency| u32::try_from(latency).unwrap_or(u32::MAX - 1)),
+        }
+    }
+
     /// The beginning of the question, as a list shows it.
     pub fn title(&self) -> String {
         beginning(&self.question)
@@ -96,12 +135,12 @@ impl Row {
 pub fn key(decided_at: i64, message_id: &str) -> i64 {
     let hash = Sha256::digest(message_id.as_bytes());
     let hash = i64::from(u32::from_be_bytes([0, hash[0], hash[1], hash[2]]) >> (24 - HASH_BITS));
-    first_key(decided_at) | hash
+    first_key(decided_at.min(LATEST)) | hash
 }
 
-/// The smallest key of what was decided in a millisecond.
+/// The smallest key of what was decided in a millisecond. Messages may claim any time.
 pub fn first_key(decided_at: i64) -> i64 {
-    decided_at << HASH_BITS
+    decided_at.clamp(0, LATEST + 1) << HASH_BITS
 }
 
 /// Names a distinct answer to a question, as `make label` does (`calibration/cases.py`).
@@ -110,13 +149,17 @@ pub fn answer_id(question_id: &str, answer: &str) -> String {
     hash.update(question_id.as_bytes());
     hash.update([0]);
     hash.update(answer.as_bytes());
-    let digits = hash
-        .finalize()
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<Vec<_>>();
-    digits.concat()
+    let mut digits = String::with_capacity(32);
+    for byte in hash.finalize().iter().take(16) {
+        digits.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    }
+    digits
+}
+
+/// As much of an [`answer_id`] as tells answers of equal score apart; never 0.
+fn answer_number(answer_id: &str) -> i64 {
+    let digits = answer_id.get(..15).unwrap_or_default();
+    i64::from_str_radix(digits, 16).unwrap_or_default().max(1)
 }
 
 /// The name that messages give a variant.

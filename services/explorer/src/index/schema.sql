@@ -25,19 +25,39 @@ CREATE TABLE results (
     cost INTEGER NOT NULL,
     -- Milliseconds since 1970.
     decided_at INTEGER NOT NULL,
-    -- The beginnings of the texts.
+    -- The beginnings of the texts; empty once they were forgotten.
     title TEXT NOT NULL,
     answer TEXT NOT NULL
 ) STRICT;
 
 CREATE INDEX by_question ON results (question_id, run);
 CREATE INDEX by_run ON results (run, key);
-CREATE INDEX by_score ON results (score, key);
 -- Has all that a draw for labels asks.
 CREATE INDEX by_answer ON results (answer_id, run, unsure, score);
 
+-- What lists filter by, each combination once; those of a run tell what there is to choose from.
+CREATE TABLE facets (
+    id INTEGER PRIMARY KEY,
+    run TEXT,
+    subject TEXT,
+    verdict TEXT NOT NULL,
+    source TEXT,
+    error TEXT,
+    attempts INTEGER NOT NULL,
+    unsure INTEGER NOT NULL,
+    -- The least and the greatest key that has it.
+    oldest INTEGER NOT NULL,
+    newest INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX by_facet ON facets (run, subject, verdict, source, error, attempts, unsure);
+
+-- What lists filter and sort by, of all outcomes from one key to the next block's: see packed.rs.
+CREATE TABLE blocks (first INTEGER PRIMARY KEY, records BLOB NOT NULL) STRICT;
+
 -- The words of the texts, under the same key; the texts themselves are in MongoDB.
 CREATE VIRTUAL TABLE words USING fts5 (
-    question, reference, answer,
-    content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+    texts,
+    content = '', contentless_delete = 1, detail = none,
+    tokenize = "unicode61 remove_diacritics 2 categories 'L* N* M* Co'"
 );
