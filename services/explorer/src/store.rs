@@ -2,8 +2,8 @@
 //! says so, and the reader may try again.
 
 pub mod labels;
-mod scorers;
 pub mod runs;
+mod scorers;
 
 use std::time::Duration;
 

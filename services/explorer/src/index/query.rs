@@ -140,6 +140,19 @@ impl Attempts {
 }
 
 impl Query {
+    /// The answers of a run with the least scores, each answer once.
+    pub fn worst(run: Run) -> Self {
+        let filter = Filter {
+            run,
+            ..Filter::default()
+        };
+        let order = Order {
+            distinct: true,
+            ..Order::by(Sort::Score, false)
+        };
+        Self::of(filter, order)
+    }
+
     /// The first rows of what this filter lets through, in an order.
     pub fn of(filter: Filter, order: Order) -> Self {
         Self {

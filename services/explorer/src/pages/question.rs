@@ -21,10 +21,10 @@ use maud::{Markup, html};
 use messaging::result_document::ResultDocument;
 
 use self::attempts::Attempt;
-use self::list::Neighbours;
 pub use self::marks::Drawing;
 use self::view::View;
 use super::layout::{Problem, Section, Visit};
+use crate::index::search::Neighbours;
 use crate::language::Language;
 use crate::store::labels::LabelDocument;
 use crate::text::visible;
@@ -51,7 +51,7 @@ enum Topics {
 /// All that the page shows.
 struct Shown<'a> {
     view: &'a View,
-    neighbours: Neighbours,
+    neighbours: Option<Neighbours>,
     outcome: &'a ResultDocument,
     topics: &'a Topics,
     attempts: &'a [Attempt],
@@ -88,10 +88,12 @@ async fn show(
             .map_err(|error| visit.unreachable(&error))?,
         None => vec![],
     };
+    let neighbours = list::neighbours(&app.index, &view)
+        .await
+        .map_err(|error| visit.unread(&error))?;
     let shown = Shown {
         view: &view,
-        // Whoever lists questions knows them, by `view.list`.
-        neighbours: Neighbours::default(),
+        neighbours,
         outcome: &outcome,
         topics: &topics,
         attempts: &attempts,
@@ -167,7 +169,7 @@ fn page(l: Language, shown: &Shown<'_>) -> Markup {
     };
     html! {
         article.question.unmarked[!view.marks] {
-            (list::links(l, view, &shown.neighbours))
+            (list::links(l, view, shown.neighbours.as_ref()))
             h1 dir="auto" { (title(l, outcome)) }
             @if let Some(content) = content {
                 (drawing.text(content, &[]))

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::words::{clock, milliseconds, rate, whole};
+use super::words::{clock, milliseconds, rate};
 use crate::chart::{Line, Scale};
 use crate::language::Language;
 use crate::sampler::{History, Point};
@@ -34,7 +34,7 @@ pub fn charts(history: &History, now: Timestamp, l: Language) -> Markup {
             color: "second",
             scale: Scale::Linear,
             value: |point| point.waiting,
-            say: |l, waiting| whole(l, waiting as u64),
+            say: |l, waiting| l.count(waiting as u64),
         },
         Drawn {
             name: l.say("Latency p99 (log)", "Latencia p99 (log)"),

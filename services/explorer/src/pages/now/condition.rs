@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::words::{age, seconds_between, several, since, span, whole};
+use super::words::{age, seconds_between, several, since, span};
 use crate::filler::Reading;
 use crate::language::Language;
 use crate::sampler::{Away, Backlog, JOB, Job, Kafka, State, WORK, Work};
@@ -144,7 +144,7 @@ fn absences(kafka: &Kafka, l: Language) -> Vec<Trouble> {
             .filter(|backlog| backlog.group == work.group)
             .map(|backlog| backlog.waiting)
             .sum();
-        let (part, topics, waiting_so) = (work.part, work.topics.join(", "), whole(l, waiting));
+        let (part, topics, waiting_so) = (work.part, work.topics.join(", "), l.count(waiting));
         let what = match waiting {
             0 => l.say(
                 format!("{part} does not run: nobody reads {topics}."),
@@ -232,7 +232,7 @@ fn growing(backlog: &Backlog, now: Timestamp, l: Language) -> Option<Trouble> {
     let age = seconds_between(Timestamp::from_millisecond((*oldest)?).ok()?, now);
     let grew = waiting.checked_sub((*a_minute_ago)?).filter(|grew| *grew > 0)?;
     let part = WORK.iter().find(|work| work.group == *group)?.part;
-    let (waiting, age_said, grew) = (whole(l, *waiting), span(l, age), whole(l, grew));
+    let (waiting, age_said, grew) = (l.count(*waiting), span(l, age), l.count(grew));
     let what = l.say(
         format!("{part} falls behind: {waiting} records wait in {topic}, {grew} more than a minute ago, the oldest for {age_said}."),
         format!("{part} se retrasa: {waiting} registros esperan en {topic}, {grew} más que hace un minuto, el más antiguo desde hace {age_said}."),
@@ -250,7 +250,7 @@ fn being_read(reading: Reading, l: Language) -> Trouble {
         l.say("result", "resultado"),
         l.say("results", "resultados"),
     );
-    let done = whole(l, done);
+    let done = l.count(done);
     let what = l.say(
         format!("The list is being read anew: it covers {share} so far ({done} of {counts})."),
         format!("La lista se está leyendo de nuevo: por ahora cubre el {share} ({done} de {counts})."),

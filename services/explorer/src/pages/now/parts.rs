@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::condition::job as trouble_of_job;
-use super::words::{age, seconds_between, several, since, span, whole};
+use super::words::{age, seconds_between, several, since, span};
 use crate::filler::Reading;
 use crate::language::Language;
 use crate::sampler::{Backlog, Flink, JOB, Kafka, Seen, State, Stored, WORK};
@@ -101,7 +101,7 @@ fn lag(topic: &str, kafka: &Seen<Kafka>, now: Timestamp, l: Language) -> String 
         .and_then(|oldest| Timestamp::from_millisecond(oldest).ok())
         .map(|oldest| span(l, seconds_between(oldest, now)));
     let age = age.map_or(String::new(), |age| format!(" ({age})"));
-    format!("{topic} {}{age}", whole(l, *waiting))
+    format!("{topic} {}{age}", l.count(*waiting))
 }
 
 fn job(state: &State, now: Timestamp, l: Language) -> Part {

@@ -170,7 +170,7 @@ fn the_name_of_a_run_is_text_and_its_link_is_encoded() {
     let page = html(&working(), English);
     assert!(page.contains("<bdi>a&amp;b &lt;i&gt;</bdi>"), "{page}");
     assert!(
-        page.contains(r#"href="/en/questions?run=a%26b+%3Ci%3E&amp;preset=worst""#),
+        page.contains(r#"href="/en/questions?run=a%26b+%3Ci%3E&amp;sort=score&amp;order=asc&amp;distinct=yes""#),
         "{page}"
     );
 }

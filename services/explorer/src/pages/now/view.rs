@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use reqwest::Url;
 
 use super::charts::charts;
 use super::condition::{Condition, Trouble, troubles};
 use super::parts::parts;
-use super::words::{age, clock, milliseconds, rate, seconds_between, several, span, whole};
+use super::words::{age, clock, milliseconds, rate, seconds_between, several, span};
 use crate::filler::Reading;
+use crate::index::query::{Query, Run as OfRun};
 use crate::language::Language;
 use crate::sampler::{Decided, Run, Share, State};
 
@@ -123,17 +123,13 @@ fn newest(run: &Run, l: Language) -> Markup {
 }
 
 fn worst(run: &str, l: Language) -> String {
-    let link = l.link("/questions");
-    // The host is of no account: what is wanted is the query, encoded.
-    let url = Url::parse_with_params("http://localhost/", [("run", run), ("preset", "worst")]);
-    url.ok()
-        .and_then(|url| Some(format!("{link}?{}", url.query()?)))
-        .unwrap_or(link)
+    let worst = Query::worst(OfRun::Named(run.to_owned()));
+    l.link(format_args!("/questions?{}", worst.print()))
 }
 
 /// A share is shown with its count.
 fn share(share: Share, l: Language) -> String {
-    let counts = (whole(l, share.count as u64), whole(l, share.of as u64));
+    let counts = (l.count(share.count as u64), l.count(share.of as u64));
     let percent = share.value().map_or("–".to_owned(), |value| l.percent(value));
     let of = l.say("of", "de");
     format!("{percent} ({} {of} {})", counts.0, counts.1)
@@ -178,7 +174,7 @@ fn decided_figures(decided: Option<&Decided>, age: Option<i64>, l: Language) -> 
         age,
     };
     let of = |share: Share| {
-        let counts = [share.count, share.of].map(|count| whole(l, count as u64));
+        let counts = [share.count, share.of].map(|count| l.count(count as u64));
         l.say(
             format!("{} of {}", counts[0], counts[1]),
             format!("{} de {}", counts[0], counts[1]),
@@ -211,7 +207,7 @@ fn decided_figures(decided: Option<&Decided>, age: Option<i64>, l: Language) -> 
 fn waiting_figures(state: &State, now: Timestamp, l: Language) -> [Figure; 2] {
     let age = state.kafka.too_old(now);
     let kafka = state.kafka.value();
-    let number = |count: Option<u64>| count.map_or("–".to_owned(), |count| whole(l, count));
+    let number = |count: Option<u64>| count.map_or("–".to_owned(), |count| l.count(count));
     [
         Figure {
             name: l.say("Waiting", "En espera"),

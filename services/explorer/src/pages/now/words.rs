@@ -57,17 +57,12 @@ pub fn several(l: Language, count: impl Into<i64>, one: &str, more: &str) -> Str
     format!("{} {}", l.whole(count), if count == 1 { one } else { more })
 }
 
-/// A count that is not signed.
-pub fn whole(l: Language, count: u64) -> String {
-    l.whole(i64::try_from(count).unwrap_or(i64::MAX))
-}
-
 /// A rate: with a decimal where it is small.
 pub fn rate(l: Language, per_second: f64) -> String {
     if per_second < 9.95 {
         l.decimal(per_second, 1)
     } else {
-        whole(l, per_second.round() as u64)
+        l.count(per_second.round() as u64)
     }
 }
 

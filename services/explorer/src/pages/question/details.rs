@@ -50,6 +50,7 @@ pub fn cost(l: Language, outcome: &ResultDocument, shown: Option<&Attempt>) -> M
                 p { (l.say("Nothing is known of it: no model was asked, or it did not say.", "No se sabe nada: no se preguntó a ningún modelo, o no lo dijo.")) }
             } @else {
                 table {
+                    caption.unseen { (l.say("Tokens and cost", "Tokens y coste")) }
                     thead { tr {
                         th scope="col" { (l.say("Of what", "De qué")) }
                         th.number scope="col" { (l.say("Calls", "Llamadas")) }

@@ -3,17 +3,30 @@
 use maud::{Markup, html};
 
 use super::View;
+use crate::index::query::Query;
+use crate::index::search::{self, Neighbours};
+use crate::index::{Index, ReadError};
 use crate::language::Language;
 
-/// The questions before and after this one in the list that the address carries (`View::list`).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Neighbours {
-    pub previous: Option<String>,
-    pub next: Option<String>,
+/// What stands before and after a question in the list that its address carries; nothing where it carries none.
+pub async fn neighbours(index: &Index, view: &View) -> Result<Option<Neighbours>, ReadError> {
+    let query = match Query::parse(&view.list, &[]) {
+        Ok(query) if !view.list.is_empty() => query,
+        _ => return Ok(None),
+    };
+    let id = view.id.clone();
+    let found = index.read(move |connection| {
+        let (query, _) = search::settle(connection, query)?;
+        match search::key_of(connection, &id)? {
+            Some(key) => search::neighbours(connection, &query, key),
+            None => Ok(None),
+        }
+    });
+    found.await
 }
 
 /// Links to the list and to the neighbours; nothing where no list led here.
-pub fn links(l: Language, view: &View, neighbours: &Neighbours) -> Markup {
+pub fn links(l: Language, view: &View, neighbours: Option<&Neighbours>) -> Markup {
     let to = |id: &String| {
         let view = View {
             id: id.clone(),
@@ -26,11 +39,14 @@ pub fn links(l: Language, view: &View, neighbours: &Neighbours) -> Markup {
     html! {
         @if !view.list.is_empty() {
             nav.walk aria-label=(l.say("List", "Lista")) {
-                @if let Some(previous) = &neighbours.previous {
+                @if let Some(previous) = neighbours.and_then(|beside| beside.previous.as_ref()) {
                     a.button rel="prev" href=(to(previous)) { "‹ " (l.say("Previous", "Anterior")) }
                 }
                 a.button href=(l.link(format!("/questions?{}", view.list))) { (l.say("The list", "La lista")) }
-                @if let Some(next) = &neighbours.next {
+                @if let Some(place) = neighbours.and_then(|beside| Some((beside.place?, beside.of))) {
+                    span.quiet { (l.count(place.0)) " " (l.say("of", "de")) " " (l.count(place.1)) }
+                }
+                @if let Some(next) = neighbours.and_then(|beside| beside.next.as_ref()) {
                     a.button rel="next" href=(to(next)) { (l.say("Next", "Siguiente")) " ›" }
                 }
             }

@@ -20,7 +20,7 @@ fn drawn(l: Language, outcome: &ResultDocument, parameters: &str, topics: &Topic
         .collect();
     let shown = Shown {
         view: &view,
-        neighbours: Neighbours::default(),
+        neighbours: None,
         outcome,
         topics,
         attempts: &attempts,

@@ -41,7 +41,7 @@ pub fn presets(l: Language, run: &Run) -> Vec<(&'static str, Query)> {
     };
     vec![
         (l.say("Newest", "Recientes"), Query::of(filter(), Order::default())),
-        (l.say("Worst", "Peores"), Query::of(filter(), distinct(false))),
+        (l.say("Worst", "Peores"), Query::worst(run.clone())),
         (l.say("Best", "Mejores"), Query::of(filter(), distinct(true))),
         (l.say("Unsure", "Dudosas"), Query::of(unsure, distinct(false))),
         (l.say("Errors", "Errores"), Query::of(errors, Order::default())),
