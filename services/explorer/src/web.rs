@@ -4,9 +4,9 @@ use std::sync::{Arc, PoisonError};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 
@@ -81,8 +81,8 @@ pub fn routes(app: App) -> Router {
             "/static/explorer.js",
             get(async || file("text/javascript; charset=utf-8", SCRIPT)),
         )
-        .route("/", get(to_language))
-        .fallback(to_language)
+        .fallback(async || (StatusCode::NOT_FOUND, "there is no such page\n"))
+        .layer(from_fn(to_language))
         .layer(from_fn_with_state(app.clone(), guard))
         .with_state(app)
 }
@@ -91,17 +91,14 @@ fn file(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
-/// Leads to the same page in the language that the browser prefers.
-async fn to_language(headers: HeaderMap, request: Request) -> Response {
+/// Leads an address without a language to the same page in the one that the browser prefers.
+async fn to_language(request: Request, next: Next) -> Response {
     let wanted = request.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
-    let first = wanted
-        .trim_start_matches('/')
-        .split(['/', '?'])
-        .next()
-        .unwrap_or_default();
-    if Language::of(first).is_some() {
-        return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
+    let first = wanted[1..].split(['/', '?']).next().unwrap_or_default();
+    if first == "static" || Language::of(first).is_some() {
+        return next.run(request).await;
     }
+    let headers = request.headers();
     let accepted = headers
         .get(header::ACCEPT_LANGUAGE)
         .and_then(|value| value.to_str().ok());

@@ -60,7 +60,7 @@ impl Dice {
             subject: Some(format!("Subject {}", self.below(10))),
             source: score.map(|_| ["llm", "cache", "mongodb", "coalesced"][self.below(4) as usize].to_owned()),
             error: score.is_none().then(|| {
-                ["timeout", "refused", "rare"][(self.below(1000) as usize).saturating_sub(990) / 5].to_owned()
+                ["timeout", "refused", "rare"][(self.below(1000) as usize).saturating_sub(990) / 4].to_owned()
             }),
             attempts: 1 + self.below(3) as u32,
             unsure: self.below(10) == 0,

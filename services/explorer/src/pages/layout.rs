@@ -179,7 +179,7 @@ impl Visit {
 }
 
 /// What is in the way, as a page.
-pub struct Problem(StatusCode, Markup);
+pub struct Problem(pub StatusCode, pub Markup);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {

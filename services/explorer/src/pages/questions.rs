@@ -8,14 +8,13 @@ mod table;
 use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use contracts::value::now;
 use maud::{Markup, html};
 
 use self::filters::{Filters, active};
 use self::table::rows;
-use super::layout::{Section, Visit};
+use super::layout::{Problem, Section, Visit};
 use crate::filler::Reading;
 use crate::index::facet::Choices;
 use crate::index::query::{Order, Place, Query, Refused, Run};
@@ -31,7 +30,7 @@ pub fn routes() -> Router<App> {
         .route("/questions.jsonl", get(export::json_lines))
 }
 
-async fn show(visit: Visit, State(app): State<App>, RawQuery(text): RawQuery) -> Result<Markup, Response> {
+async fn show(visit: Visit, State(app): State<App>, RawQuery(text): RawQuery) -> Result<Markup, Problem> {
     let query = parse(&visit, text)?;
     let now = now().as_millisecond();
     let read = app.index.read(move |index| {
@@ -42,7 +41,7 @@ async fn show(visit: Visit, State(app): State<App>, RawQuery(text): RawQuery) ->
         let page = search::page(&snapshot, &query)?;
         Ok((query, choices, page))
     });
-    let (query, choices, page) = read.await.map_err(|error| visit.unread(&error).into_response())?;
+    let (query, choices, page) = read.await.map_err(|error| visit.unread(&error))?;
     let list = List {
         visit: &visit,
         query: &query,
@@ -55,13 +54,13 @@ async fn show(visit: Visit, State(app): State<App>, RawQuery(text): RawQuery) ->
 }
 
 /// Reads the address, or says what is wrong with it, with a link that keeps the rest.
-fn parse(visit: &Visit, text: Option<String>) -> Result<Query, Response> {
+fn parse(visit: &Visit, text: Option<String>) -> Result<Query, Problem> {
     Query::parse(&text.unwrap_or_default(), &[]).map_err(|refused| {
         let content = refusal(visit.language, &refused);
         let title = visit
             .language
             .say("This address cannot be used", "Esta dirección no sirve");
-        (StatusCode::BAD_REQUEST, visit.page(Section::Questions, title, &content)).into_response()
+        Problem(StatusCode::BAD_REQUEST, visit.page(Section::Questions, title, &content))
     })
 }
 

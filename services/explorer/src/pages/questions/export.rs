@@ -17,7 +17,7 @@ use super::export_row::{Row, csv_lines};
 use super::parse;
 use crate::index::query::{Order, Place, Query, Run};
 use crate::index::{Index, ReadError, search};
-use crate::pages::layout::Visit;
+use crate::pages::layout::{Problem, Visit};
 use crate::store::{Store, StoreError};
 use crate::web::App;
 
@@ -40,7 +40,7 @@ enum ExportError {
 }
 
 /// All as CSV.
-pub async fn csv(visit: Visit, State(app): State<App>, RawQuery(text): RawQuery) -> Result<Response, Response> {
+pub async fn csv(visit: Visit, State(app): State<App>, RawQuery(text): RawQuery) -> Result<Response, Problem> {
     let write = |outcomes: &[ResultDocument], is_first| Ok(csv_lines(outcomes, is_first)?);
     export(
         &visit,
@@ -53,7 +53,7 @@ pub async fn csv(visit: Visit, State(app): State<App>, RawQuery(text): RawQuery)
 }
 
 /// All as JSON Lines.
-pub async fn json_lines(visit: Visit, State(app): State<App>, RawQuery(text): RawQuery) -> Result<Response, Response> {
+pub async fn json_lines(visit: Visit, State(app): State<App>, RawQuery(text): RawQuery) -> Result<Response, Problem> {
     let write = |outcomes: &[ResultDocument], _| {
         let mut lines = vec![];
         for outcome in outcomes {
@@ -71,7 +71,7 @@ async fn export(
     text: Option<String>,
     (ending, kind): (&str, &'static str),
     write: impl Fn(&[ResultDocument], bool) -> Result<Vec<u8>, ExportError> + Send + 'static,
-) -> Result<Response, Response> {
+) -> Result<Response, Problem> {
     let mut query = parse(visit, text)?;
     query.until.get_or_insert(now().as_millisecond());
     // Every outcome, also where the list has one row for several.
@@ -80,7 +80,7 @@ async fn export(
         ..query.order
     };
     let settle = app.index.read(move |index| search::settle(index, query)).await;
-    let (query, _) = settle.map_err(|error| visit.unread(&error).into_response())?;
+    let (query, _) = settle.map_err(|error| visit.unread(&error))?;
     let name = file_name(&query.filter.run, ending);
     let reader = Reader {
         index: app.index,
@@ -101,13 +101,12 @@ async fn export(
     Ok((headers, body).into_response())
 }
 
-fn refused(visit: &Visit, error: &ExportError) -> Response {
+fn refused(visit: &Visit, error: &ExportError) -> Problem {
     match error {
         ExportError::Index(error) => visit.unread(error),
         ExportError::Store(error) => visit.unreachable(error),
         ExportError::Json(_) | ExportError::Csv(_) => visit.refused(error),
     }
-    .into_response()
 }
 
 fn file_name(run: &Run, ending: &str) -> String {

@@ -100,8 +100,8 @@ fn verdict(l: Language, shown: &Shown) -> Markup {
     };
     html! {
         span.verdict.(shown.verdict) { span aria-hidden="true" { (sign) " " } (verdict.map_or("", |verdict| l.verdict(verdict))) }
-        @if let Some(error) = &shown.error { br; span.quiet.small { (error) } }
-        @if shown.unsure { br; span.quiet.small { (l.say("unsure", "dudosa")) } }
+        @if let Some(error) = &shown.error { br; " " span.quiet.small { (error) } }
+        @if shown.unsure { br; " " span.quiet.small { (l.say("unsure", "dudosa")) } }
     }
 }
 
@@ -140,7 +140,7 @@ fn decided(l: Language, milliseconds: i64, now: i64) -> Markup {
         _ => format!("{}\u{a0}h", seconds / 3600),
     };
     let (first, second) = if seconds < 86_400 {
-        let age = l.say(format!("{age} ago"), format!("hace {age}"));
+        let age = l.say(format!("{age}\u{a0}ago"), format!("hace\u{a0}{age}"));
         (time.strftime("%H:%M:%S").to_string(), age)
     } else {
         (
