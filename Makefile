@@ -9,10 +9,10 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 .PHONY: help setup commands development doctor up down down-and-delete-data status logs traffic runs report import \
 	metrics-rebuild explain label calibrate apply-calibration budget budget-reset estimate reask dead-letters backup restore forget \
-	test test-unit test-e2e test-long test-compose test-litellm lint screenshots contracts lock fit bench bench-against bench-compare
+	test test-unit test-e2e test-long test-compose test-litellm lint screenshots contracts lock fit bench bench-against bench-compare experiment
 
 # What is compiled and tested here runs here; only test-e2e may be told otherwise.
-test test-unit test-long bench bench-against screenshots: export RUNTIME = native
+test test-unit test-long bench bench-against screenshots experiment: export RUNTIME = native
 test-e2e: export RUNTIME := $(or $(RUNTIME),native)
 
 # What each command can be told on the command line of make.
@@ -139,6 +139,10 @@ bench-against: development setup ## Measure this and another revision in alterna
 bench-compare: commands ## Put two runs side by side: A=benchmarks/results/….json B=…
 	@$(VENV)/python -m benchmarks.compare $(A) $(B)
 
+experiment: development setup ## Run settings × seeds on stacks of their own, and compare: FILE=experiments/cache.toml SIMULATE=1
+	@$(VENV)/python -m experiments '$(or $(FILE),$(error which file? make experiment FILE=experiments/cache.toml))' \
+		$(if $(filter-out 0,$(SIMULATE)),--simulate)
+
 down-and-delete-data: commands ## Stop everything and delete its data and logs
 	@$(STACK) clean
 
@@ -148,7 +152,7 @@ test: setup ## Run the tests, but for those that have a command of their own
 
 test-unit: development setup ## Run the tests that need no servers
 	cargo test --release --locked --workspace
-	$(VENV)/pytest calibration flink_job report tests -m 'not e2e'
+	$(VENV)/pytest calibration experiments flink_job report tests -m 'not e2e'
 
 test-e2e: development setup ## Run the tests against a stack of their own; RUNTIME=compose: in containers
 	$(VENV)/pytest tests -m 'e2e and not long'

@@ -14,6 +14,8 @@ PROGRAMS = ("create-topics", "traffic-generator", "cache-service", "llm-consumer
 
 FOREVER = "forever"
 
+OF_TRAFFIC = "TRAFFIC_"
+
 SECRET = re.compile("KEY|PASSWORD|URI|HEADERS")
 """What the name of a setting has in it whose value is not for every eye."""
 
@@ -34,12 +36,20 @@ OF_PLACES = frozenset(
 
 def names() -> set[str]:
     """Every setting of a part, and of how many there are; not those of traffic, which each run has its own of."""
+    return {name for name in _every() if not name.startswith(OF_TRAFFIC)}
+
+
+def names_of_traffic() -> set[str]:
+    """Every setting of traffic."""
+    return {name for name in _every() if name.startswith(OF_TRAFFIC)}
+
+
+def _every() -> set[str]:
     import yaml  # noqa: PLC0415 - the set-up imports this module while there are no packages yet
 
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
     of_parts = {name for service in services for name in service.get("environment", {})}
-    every = of_parts | {*PORTS, *SCALES.values(), *ELSEWHERE.values(), "QUESTIONS_FILE"}
-    return {name for name in every if not name.startswith("TRAFFIC_")}
+    return of_parts | {*PORTS, *SCALES.values(), *ELSEWHERE.values(), "QUESTIONS_FILE"}
 
 
 def lasting(environment: Mapping[str, str]) -> dict[str, str]:

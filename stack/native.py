@@ -77,7 +77,7 @@ class NativeRuntime:
             bring_up(self, steps)
             return
         self._kill_supervised()
-        self._check_programs()
+        self.check_programs()
         doctor.check(doctor.writable(self.settings), *doctor.room(self.settings), *doctor.ports(self.settings))
         self._write_configuration()
         try:
@@ -90,7 +90,7 @@ class NativeRuntime:
 
     def make_way(self, steps: Steps) -> None:
         """Ends every part, unless today's programs cannot use a setting; see Runtime."""
-        self._check_programs()
+        self.check_programs()
         steps.begin("stopping")
         steps.tick()
         self._shut_down()
@@ -103,6 +103,12 @@ class NativeRuntime:
         if changed := sorted(name for name in names() if running.get(name) != wanted.get(name)):
             now = ", ".join(_said(name, running.get(name)) for name in changed)
             raise StackError(f"The stack runs with {now}; set the same, or `make down` first.")
+
+    def check_programs(self) -> None:
+        """Raises StackError with the words of the first program that cannot use a setting; nothing need run."""
+        check_settings(
+            self.settings, self.environment(), lambda program: [f"target/release/{program}", "--print-settings"]
+        )
 
     def stop(self) -> None:
         """Stops the stack, in the opposite order of its start, and leaves no process behind."""
@@ -196,11 +202,6 @@ class NativeRuntime:
             longest_s = grace_s * len(self.parts())
             self._ask("shutdown")
             have_ended([supervisor], timeout_s=longest_s)
-
-    def _check_programs(self) -> None:
-        check_settings(
-            self.settings, self.environment(), lambda program: [f"target/release/{program}", "--print-settings"]
-        )
 
     def _ask(self, method: str, *arguments: str | bool) -> Any:  # noqa: ANN401 - each method has its own answer
         socket = f"unix://{self._folder}/supervisor.sock"

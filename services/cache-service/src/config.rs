@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, value_parser};
+use clap::{ArgAction, Parser, Subcommand, value_parser};
 use contracts::value::Score;
 use messaging::process::{ProcessConfig, Settings};
 use messaging::settings::{CENTURY, CommonConfig, duration};
 
 use crate::memory::Policy;
+use crate::simulate::Simulation;
 
 /// Answers a question from memory or MongoDB where it can, else asks the model for it, once.
 #[derive(Debug, Parser)]
@@ -41,6 +42,17 @@ pub struct Config {
     /// Kafka, MongoDB and logs.
     #[command(flatten)]
     pub common: CommonConfig,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Print how many questions memory caches would serve, as CSV, of those whose names stand on the standard input, one a
+    /// line.
+    Simulate(Simulation),
 }
 
 impl Settings for Config {

@@ -4,7 +4,7 @@
 //! MongoDB ([`stored`]), else the model. `regeneration_requests` → [`regenerations`].
 //! The outcomes are read along by [`verdicts`]; what an older scorer judged is judged again
 //! ([`judging`]) by today's ([`scorers`]), and what the model would not say by today's settings
-//! ([`models`]) is not reused.
+//! ([`models`]) is not reused. [`simulate`] asks memory alone.
 
 mod answer;
 mod answers;
@@ -17,11 +17,13 @@ mod models;
 mod questions;
 mod regenerations;
 mod scorers;
+mod simulate;
 mod stored;
 #[cfg(test)]
 mod test_support;
 mod verdicts;
 
+use std::io::{BufWriter, stdin, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -32,11 +34,12 @@ use messaging::http::{self, Readiness};
 use messaging::input::{Input as _, Outcome};
 use messaging::process;
 use messaging::worker::Worker;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::ReuseRule;
 use crate::answers::Answers;
-use crate::config::Config;
+use crate::config::{Command, Config};
 use crate::in_flight::InFlight;
 use crate::models::Models;
 use crate::questions::Questions;
@@ -56,6 +59,14 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    if let Some(Command::Simulate(simulation)) = config.command {
+        let simulated =
+            spawn_blocking(move || simulate::simulate(&simulation, stdin().lock(), BufWriter::new(stdout().lock())));
+        return tokio::select! {
+            simulated = simulated => simulated?,
+            () = shutdown.cancelled() => Ok(()),
+        };
+    }
     let readiness = Readiness::of(&[SERVICE, REGENERATIONS, VERDICTS, LETTERS]);
     http::serve(config.http_address, Router::new(), readiness.clone(), shutdown.clone()).await?;
     let mongo = tokio::select! {

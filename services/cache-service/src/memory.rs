@@ -5,6 +5,7 @@
 //! only in how a use changes the rank.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::hash::Hash;
 
 use clap::ValueEnum;
@@ -18,6 +19,16 @@ pub enum Policy {
     Lfu,
     /// The one that was put in first, however often it is used.
     Fifo,
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lru => "lru",
+            Self::Lfu => "lfu",
+            Self::Fifo => "fifo",
+        })
+    }
 }
 
 /// Uses that count (under LFU), then the time of the use that counts; unique by its time.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, value_parser};
 use messaging::process::{ProcessConfig, Settings, without_empty};
 use messaging::settings::CommonConfig;
 
@@ -34,6 +34,12 @@ pub enum Command {
         /// CSV as Yahoo! Answers has it (class, title, content, best answer), or JSON Lines (title, content,
         /// best_answer, other_answers, topic).
         file: PathBuf,
+    },
+    /// Print which questions a run with these settings would ask, by their numbers, one a line; ask none.
+    Choose {
+        /// How many questions there are.
+        #[arg(value_parser = value_parser!(u32).range(1..))]
+        questions: u32,
     },
 }
 
@@ -77,7 +83,7 @@ impl Settings for Config {
         };
         let folder = data_collected_dir.join(run);
         let is_taken = folder.read_dir().is_ok_and(|mut files| files.next().is_some());
-        if is_taken && !matches!(self.command, Some(Command::Import { .. })) {
+        if is_taken && matches!(self.command, None | Some(Command::Send)) {
             return Err(format!(
                 "TRAFFIC_RUN={run} has a folder that is not empty, {}; choose another name, or another \
                  DATA_COLLECTED_DIR",

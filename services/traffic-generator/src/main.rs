@@ -5,10 +5,12 @@
 //! [`send`]: [`arrivals`] say when and which, [`source`] gives the question, [`run`] its
 //! identity, `questions_in` takes it, [`journal`] keeps the record. In a closed loop, [`turns`]
 //! come when [`askers`] have their outcomes.
+//! [`choose`]: the same arrivals, printed instead of asked.
 
 mod arrivals;
 mod askers;
 mod choice;
+mod choose;
 mod config;
 mod dataset;
 mod extent;
@@ -26,6 +28,7 @@ mod trace;
 mod traffic;
 mod turns;
 
+use std::io::{BufWriter, stdout};
 use std::process::ExitCode;
 
 use messaging::process;
@@ -42,6 +45,9 @@ fn main() -> ExitCode {
 async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     match &config.command {
         Some(Command::Import { file }) => import::import(file, &config.common.mongo, &shutdown).await,
+        Some(Command::Choose { questions }) => {
+            choose::choose(&config.traffic, *questions, BufWriter::new(stdout().lock()))
+        }
         Some(Command::Send) | None => run::run(&config, Config::as_environment(), &shutdown).await,
     }
 }
