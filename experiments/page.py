@@ -118,8 +118,9 @@ def table(experiment: Experiment, found: Sequence[Found]) -> Grid:
             agreement = one.runs[0]["agreement"]
             row.append(percent(share_of(agreement["agree"], agreement["labels"])))
         rows.append(row)
-    seeds = len(experiment.seeds)
-    return Grid(f"Means over {seeds} seeds, with 95 % intervals", names, rows, fold=False)
+    named_by = ", ".join(dict.fromkeys(name for one in found for name in one.cell.own)) or "nothing that differs"
+    caption = f"Means over {len(experiment.seeds)} seeds, with 95 % intervals. Cells are named by {named_by}"
+    return Grid(caption, names, rows, fold=False)
 
 
 def _long(experiment: Experiment, found: Sequence[Found]) -> Grid:
@@ -154,7 +155,8 @@ def _chart(section: Section, chart: Chart, found: Sequence[Found]) -> None:
     title = f"{measure.title} by {chart.over}"
     drawn = picture(title, "A line for each value, with its interval.", [panel], 310)
     grid = Grid(title, (chart.lines or "line", chart.over, measure.title, "low", "high"), rows)
-    section.chart("chart", drawn, f"Means over {seeds} seeds; bands are 95 % intervals.", grid)
+    each = f"A line for each {chart.lines}. " if chart.lines else ""
+    section.chart("chart", drawn, f"{each}Means over {seeds} seeds; bands are 95 % intervals.", grid)
 
 
 def draw(panel: Panel, points: Sequence[tuple[float, Estimate]], look: str, name: str) -> None:
@@ -170,7 +172,7 @@ def draw(panel: Panel, points: Sequence[tuple[float, Estimate]], look: str, name
 
 
 def _axis(name: str, low: float, high: float) -> Axis:
-    return log_axis(name, low, high) if low > 0 and high / low >= WIDE else linear_axis(name, min(low, 0), high)
+    return log_axis(name, low, high) if low > 0 and high / low >= WIDE else linear_axis(name, low, high)
 
 
 def _measured(measure: Measure, low: float, high: float) -> Axis:
@@ -188,17 +190,24 @@ def _what_was_run(experiment: Experiment, found: Sequence[Found]) -> Section:
     rows = [(name, value) for name, value in sorted(same.items())]
     section.table("settings", Grid("Settings that all cells share, beside the defaults", ("setting", "value"), rows))
     asked = [run["asked"] for one in found for run in one.runs]
+    requests = f"{min(asked):,}" if min(asked) == max(asked) else f"{min(asked):,} to {max(asked):,}"
     questions = f"{experiment.questions:,} made-up questions" if experiment.questions else "the questions of a dataset"
     hashing = [run["machine"]["reference_ms"] for one in found for run in one.runs]
     steal = max(run["machine"]["steal_percent"] for one in found for run in one.runs)
     section.say(
         f"{len(asked)} runs: {len(found)} cells by the seeds {', '.join(map(str, experiment.seeds))}, each "
-        f"{min(asked):,} to {max(asked):,} requests for {questions}, after {experiment.warm_up:,} others that are not "
-        f"counted. Hashing 64 MiB took the machine {min(hashing):.0f} to {max(hashing):.0f} ms before the runs; of its "
-        f"CPU time up to {steal:.0f} % went to others meanwhile."
+        f"{requests} requests for {questions}, after {experiment.warm_up:,} others that are not counted. Hashing 64 "
+        f"MiB took the machine {min(hashing):.0f} to {max(hashing):.0f} ms before the runs; of its CPU time up to "
+        f"{steal:.0f} % went to others meanwhile."
     )
+    builds = {run["build"] for one in found for run in one.runs}
+    if len(builds) > 1:
+        text = f"These runs are of {len(builds)} builds: what differs may come from a change of the program."
+        section.say(text, class_="warning")
     runs: list[Sequence[Value]] = [
-        (run["run"], run["definition"]["seed"], run["asked"], run["seconds"]) for one in found for run in one.runs
+        (run["run"], run["definition"]["seed"], run["build"], run["asked"], run["seconds"])
+        for one in found
+        for run in one.runs
     ]
-    section.table("runs", Grid("Runs, by their names", ("run", "seed", "asked", "seconds"), runs))
+    section.table("runs", Grid("Runs, by their names", ("run", "seed", "build", "asked", "seconds"), runs))
     return section

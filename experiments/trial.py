@@ -24,6 +24,7 @@ from experiments.simulation import hits
 from flink_job.config import Config
 from flink_job.database import Database
 from stack.api import Stack
+from stack.build import digest
 from stack.checks import OF_PLACES, SECRET, names
 from stack.native import NativeRuntime
 from stack.outcomes import TRAP, results
@@ -122,6 +123,7 @@ class Trials:
             raise StackError(f"{summary.dead_letters} questions are dead letters")
         asked = _in_order(summary.folder / "events.csv")
         return {
+            "build": digest()[:12],
             "machine": asdict(machine),
             "asked": summary.asked,
             "seconds": round(summary.seconds, 3),

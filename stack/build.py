@@ -20,21 +20,21 @@ BESIDE = {"tests", "__pycache__"}
 def note_build(settings: Settings) -> None:
     """Writes down that the stack runs from what is here now."""
     settings.run_dir.joinpath("conf").mkdir(parents=True, exist_ok=True)
-    _note(settings).write_text(_digest() + "\n")
+    _note(settings).write_text(digest() + "\n")
 
 
 def is_build_noted(settings: Settings) -> bool:
     """Whether the stack was started from what is here now; for one of before there were notes, not."""
     note = _note(settings)
-    return note.exists() and note.read_text().strip() == _digest()
+    return note.exists() and note.read_text().strip() == digest()
 
 
 def _note(settings: Settings) -> Path:
     return settings.run_dir / "conf" / "build"
 
 
-def _digest() -> str:
-    """Equal for equal sources, wherever they lie."""
+def digest() -> str:
+    """What is here now, in letters: equal for equal sources, wherever they lie."""
     digest = hashlib.sha256()
     for path in sorted(path.relative_to(ROOT) for pattern in MADE_OF for path in ROOT.glob(pattern)):
         if BESIDE.isdisjoint(path.parts) and (ROOT / path).is_file():

@@ -47,6 +47,7 @@ def done(job: Job, **more: object) -> Document:
     return {
         "run": job.run,
         "definition": job.definition,
+        "build": "abc",
         "machine": {"reference_ms": 44.0, "steal_percent": 1.0, "busy_percent": 50.0},
         "asked": 100,
         "seconds": 9.9,
@@ -75,8 +76,15 @@ def test_a_page_says_which_cell_is_best_and_every_figure_is_in_a_file(experiment
     assert middle == pytest.approx(0.815)
     assert low < middle < high
     assert {row["run"] for row in rows(made["runs.csv"])} == {job.run for job in jobs(experiment)}
+    assert "builds" not in made["report.html"]
     assert made["chart.svg"].count("<polyline") == 2
     assert made["chart.svg"].count("<polygon") == 2
+
+
+def test_runs_of_two_builds_are_not_compared_in_silence(experiment: Experiment) -> None:
+    wanted = [(job, done(job, build="ab"[job.definition["seed"] - 1])) for job in jobs(experiment)]
+    made = page.files(experiment, page.gather(experiment, wanted, None), [], "now")
+    assert "These runs are of 2 builds" in made["report.html"]
 
 
 def test_what_was_simulated_or_labelled_has_a_column(experiment: Experiment) -> None:

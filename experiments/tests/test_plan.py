@@ -77,7 +77,7 @@ def test_a_cell_whose_settings_change_is_another_run_and_the_others_are_the_same
 @pytest.mark.parametrize(
     ("old", "new", "parts"),
     [
-        ("seeds = [1, 2]", "seeds = []", ["seeds=[]", "different whole numbers"]),
+        ("seeds = [1, 2]", "seeds = []", ["seeds=[]", "a list of values"]),
         ("seeds = [1, 2]", "seeds = [1, 1]", ["seeds=[1, 1]", "different whole numbers"]),
         ("seeds = [1, 2]", "", ["seeds", "whole numbers"]),
         ("seeds = [1, 2]", 'seeds = "one"', ["seeds=one", "a list"]),
@@ -85,7 +85,7 @@ def test_a_cell_whose_settings_change_is_another_run_and_the_others_are_the_same
         ('["accepted"]', '["best"]', ["measures[0]=best", "memory_hits"]),
         ("CACHE_SIZE", "CACHE_SIZ", ["grid.CACHE_SIZ=10", "CACHE_SIZE"]),
         ("[10, 20]", "10", ["grid.CACHE_SIZE=10", "a list"]),
-        ("[10, 20]", "[10, 10]", ["lru-10", "cells that differ"]),
+        ("[10, 20]", "[10, 10]", ["two cells are called lfu-10", "cells that differ"]),
         ("[10, 20]", "[[10], 20]", ["grid.CACHE_SIZE=[10]", "a text or a number"]),
         ("OFFLINE_TRAPS = 0", "TRAFFIC_SEED = 1", ["settings.TRAFFIC_SEED=1", "`seeds`"]),
         ("OFFLINE_TRAPS = 0", "STORAGE_PORT = 1", ["settings.STORAGE_PORT=1", "no setting"]),

@@ -70,10 +70,7 @@ pub fn simulate(simulation: &Simulation, input: impl BufRead, mut output: impl W
     }
     writeln!(output, "policy,size,questions,hits")?;
     let counted = asked.saturating_sub(simulation.warm_up);
-    for Cache {
-        policy, size, hits, ..
-    } in caches
-    {
+    for Cache { policy, size, hits, .. } in caches {
         writeln!(output, "{policy},{size},{counted},{hits}")?;
     }
     Ok(output.flush()?)
