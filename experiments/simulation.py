@@ -1,4 +1,4 @@
-"""The cache alone, without a stack: the map of cache-service, asked as traffic-generator would ask; and Che's law."""
+"""The cache alone: the map of cache-service, asked as traffic-generator would ask; and Che's approximation."""
 
 import subprocess
 from collections.abc import Sequence

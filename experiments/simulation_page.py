@@ -1,4 +1,4 @@
-"""What the simulated caches served, on one plot with Che's law for LRU."""
+"""What the simulated caches served, on one plot with Che's approximation."""
 
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
@@ -13,7 +13,7 @@ from report.section import Section
 from report.statistics import Estimate
 
 LOOKS = {"lru": "first", "lfu": "third", "fifo": "fourth"}
-LAW, LAW_LOOK = "Che's law for LRU", "mark"
+LAW, LAW_LOOK = "Che's approximation", "mark"
 ACROSS, HEIGHT, WIDTH, GAP = 2, 150, 200, 66
 
 Key = tuple[float, str, int]
@@ -30,7 +30,7 @@ def section(simulation: Simulation, done: Sequence[tuple[Job, Document]]) -> Sec
     }
     made = Section("The cache alone, simulated")
     apart = [abs(found[exponent, "lru", size].value - laws[exponent, size]) for exponent, size in laws]
-    title = f"LRU lies within {100 * max(apart):.1f} points of Che's law, at every size and popularity"
+    title = f"LRU lies within {100 * max(apart):.2f} points of Che's approximation, at every size and popularity"
     made.chart(
         "simulation", _plot(title, simulation, found, laws), _caption(simulation), _grid(found, laws), below=True
     )
@@ -98,5 +98,5 @@ def _grid(found: dict[Key, Estimate], laws: dict[tuple[float, int], float]) -> G
         )
         for (exponent, policy, size), estimate in found.items()
     ]
-    names = ("popularity", "policy", "size", "hit rate, %", "low", "high", "Che's law, %")
+    names = ("popularity", "policy", "size", "hit rate, %", "low", "high", "Che's approximation, %")
     return Grid("Hit rates", names, rows, ("", "", "", *[".2f"] * 4))

@@ -95,7 +95,7 @@ def test_what_was_simulated_or_labelled_has_a_column(experiment: Experiment) -> 
     assert grid.rows[0][-2:] == ["25.0 % (25.0 to 25.0)", "90 % (60 to 98; 9 of 10)"]
 
 
-def test_simulated_caches_are_on_one_plot_with_ches_law(experiment: Experiment) -> None:
+def test_simulated_caches_are_on_one_plot_with_ches_approximation(experiment: Experiment) -> None:
     assert experiment.simulation is not None
     wanted = simulation.jobs(experiment, experiment.simulation)
     section = simulation_page.section(experiment.simulation, [(job, simulation.do(job)) for job in wanted])
@@ -105,7 +105,7 @@ def test_simulated_caches_are_on_one_plot_with_ches_law(experiment: Experiment) 
     assert [lines.count(look) for look in ("first", "fourth", "mark")] == [4, 4, 4]
     found = {(row["popularity"], row["policy"], row["size"]): row for row in rows(made["simulation.csv"])}
     assert len(found) == 12
-    assert float(found["uniform", "lru", "100"]["Che's_law,_%"]) == pytest.approx(10, abs=0.1)
-    assert found["Zipf 1.3", "fifo", "10"]["Che's_law,_%"] == ""
+    assert float(found["uniform", "lru", "100"]["Che's_approximation,_%"]) == pytest.approx(10, abs=0.1)
+    assert found["Zipf 1.3", "fifo", "10"]["Che's_approximation,_%"] == ""
     low, middle, high = (float(found["Zipf 0.7", "lru", "100"][name]) for name in ("low", "hit_rate,_%", "high"))
     assert low <= middle <= high

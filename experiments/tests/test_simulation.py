@@ -28,13 +28,13 @@ def test_popularity_is_uniform_for_0_and_halves_with_each_doubling_for_1() -> No
     assert zipf(4, 1) == pytest.approx(np.array([12, 6, 4, 3]) / 25)
 
 
-def test_ches_law_is_the_share_that_is_kept_where_all_are_asked_alike() -> None:
+def test_ches_approximation_is_the_share_that_is_kept_where_all_are_asked_alike() -> None:
     assert che(zipf(1000, 0), 100) == pytest.approx(0.1, abs=0.001)
     assert che(zipf(1000, 1), 1000) == 1
 
 
 @pytest.mark.parametrize("exponent", [0, 0.7, 1.3])
-def test_lru_follows_ches_law(exponent: float) -> None:
+def test_lru_follows_ches_approximation(exponent: float) -> None:
     found = trace(exponent)
     for size in (20, 100):
         assert found["lru", size] == pytest.approx(che(zipf(QUESTIONS, exponent), size), abs=0.01)
