@@ -1,10 +1,11 @@
 """The comparison of an experiment's cells: one page, its charts as SVG and its tables as CSV."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from calibration.texts import visible
-from experiments.measures import MEASURES, Columns, Measure, estimates, over_seeds
+from experiments.measures import MEASURES, Columns, Measure, estimates, over_seeds, value
 from experiments.plan import Cell, Chart, Experiment
 from experiments.series import Document, Job
 from pages.html import document, element
@@ -22,9 +23,7 @@ WIDE = 20
 METHOD = (
     "Every run had a stack of its own, in a folder of its own, that began without any answer. Runs of one seed ask the "
     "same questions in the same order, wherever the settings of traffic allow it.",
-    "Figures are means over the seeds. Intervals are 95 %: the percentile interval of a bootstrap (1,000 draws, seed "
-    "1) that draws seeds first, then the questions of each drawn seed with all requests for them. Of what is "
-    "simulated, there is one figure a seed. With two or three seeds intervals are rather too narrow.",
+    "Figures are means over the seeds, intervals are 95 %.",
     "Latency counts from when a question was due to its verdict, and the generator does not wait for answers: a system "
     "that is too slow cannot hide it. There is no mean of it.",
 )
@@ -51,8 +50,18 @@ def gather(experiment: Experiment, done: Sequence[tuple[Job, Document]], price: 
     for cell in experiment.cells:
         runs = [run for job, run in done if job.definition["cell"] == cell.name]
         columns = [Columns.of(run["outcomes"], price) for run in runs]
-        found.append(Found(cell, runs, estimates(columns, experiment.measures)))
+        found.append(Found(cell, runs, _figures(experiment, columns)))
     return found
+
+
+def _figures(experiment: Experiment, columns: Sequence[Columns]) -> Mapping[str, Estimate]:
+    if experiment.intervals == "questions":
+        return estimates(columns, experiment.measures)
+    measures = {name: MEASURES[name] for name in experiment.measures}
+    return {
+        name: over_seeds([value(of, measure) for of in columns], 1.0 if measure.is_share else math.inf)
+        for name, measure in measures.items()
+    }
 
 
 def files(experiment: Experiment, found: Sequence[Found], more: Sequence[Section], made_at: str) -> dict[str, str]:
@@ -62,7 +71,8 @@ def files(experiment: Experiment, found: Sequence[Found], more: Sequence[Section
     text = f"Experiment {experiment.name} · made {made_at} · by Cotejo; charts and tables are files beside this page."
     body = [element("p", text, class_="small"), *(section.drawn() for section in sections)]
     if found:
-        body += [element("h2", "Method"), *(element("p", text, class_="small") for text in METHOD)]
+        method = (*METHOD, _drawn(experiment))
+        body += [element("h2", "Method"), *(element("p", text, class_="small") for text in method)]
     page = document(f"Cotejo: {experiment.name}", heading, *body)
     made = {"report.html": page}
     for section in sections:
@@ -181,6 +191,15 @@ def _measured(measure: Measure, low: float, high: float) -> Axis:
     if low > 0 and high / low >= WIDE:
         return log_axis(measure.title, low, high)
     return linear_axis(measure.title, 0, high)
+
+
+def _drawn(experiment: Experiment) -> str:
+    if experiment.intervals == "seeds":
+        return "Intervals are Student's over the seeds, each with one figure: of two seeds they are wide."
+    return (
+        "Intervals are those of a bootstrap (1,000 draws, seed 1) that draws seeds first, then the questions of each "
+        "drawn seed with all requests for them. Of few seeds it shows little of how much seeds differ."
+    )
 
 
 def _what_was_run(experiment: Experiment, found: Sequence[Found]) -> Section:

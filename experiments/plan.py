@@ -21,6 +21,9 @@ GIVEN = {
 }
 """Settings that an experiment cannot give, and why."""
 
+INTERVALS = ("questions", "seeds")
+"""What intervals are over: seeds, then the questions of each; or seeds alone, where it is settled what is popular."""
+
 LONGEST_NAME = 60
 MOST_QUESTIONS = 10_000_000
 
@@ -77,6 +80,7 @@ class Experiment:
     chart: Chart | None
     labels: Path | None
     price: str | None
+    intervals: str
     simulation: Simulation | None
 
 
@@ -115,6 +119,7 @@ def _experiment(name: str, table: Table) -> Experiment:
         chart=_chart(table.table("chart"), cells) if "chart" in table else None,
         labels=_file(table, "labels") if "labels" in table else None,
         price=table.text("price") if "price" in table else None,
+        intervals=_intervals(table),
         simulation=_simulation(table.table("simulation")) if "simulation" in table else None,
     )
     table.end()
@@ -172,6 +177,11 @@ def _settings_there_are() -> set[str]:
 def _name(values: Iterable[str]) -> str:
     """A name for a cell that a run may have, too."""
     return re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(values)).strip("-.")[:LONGEST_NAME]
+
+
+def _intervals(table: Table) -> str:
+    given = table.text("intervals") if "intervals" in table else INTERVALS[0]
+    return table.chosen("intervals", given, INTERVALS)
 
 
 def _chart(table: Table, cells: Sequence[Cell]) -> Chart:

@@ -97,8 +97,10 @@ def test_a_percentile_is_drawn_as_one_would_draw_it_question_by_question() -> No
         assert np.percentile(found, share) == pytest.approx(np.percentile(plain, share), abs=6)
 
 
-def test_figures_of_seeds_alone_have_an_interval_between_the_least_and_the_greatest() -> None:
-    found = over_seeds([0.1, 0.2, 0.3])
-    assert found.value == pytest.approx(0.2)
-    assert 0.1 <= found.low < 0.2 < found.high <= 0.3
+def test_figures_of_seeds_alone_have_students_interval() -> None:
+    # The quantile of three seeds is 4.303, their standard error 0.1 / √3.
+    half = 4.303 * 0.1 / math.sqrt(3)
+    assert over_seeds([0.4, 0.5, 0.6]) == pytest.approx((0.5, 0.5 - half, 0.5 + half, 3), abs=1e-4)
+    assert over_seeds([0.1, 0.2, 0.3]).low == 0
+    assert over_seeds([0.7, 0.8, 0.9]).high == 1 < over_seeds([0.7, 0.8, 0.9], math.inf).high
     assert over_seeds([0.4]) == (0.4, 0.4, 0.4, 1)

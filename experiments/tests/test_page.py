@@ -1,12 +1,13 @@
 import csv
 import re
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from experiments import page, simulation, simulation_page
-from experiments.plan import Experiment, read
+from experiments.plan import INTERVALS, Experiment, read
 from experiments.series import Document, Job
 from experiments.trial import columns, jobs
 from report.tests.support import outcome
@@ -79,6 +80,16 @@ def test_a_page_says_which_cell_is_best_and_every_figure_is_in_a_file(experiment
     assert "builds" not in made["report.html"]
     assert made["chart.svg"].count("<polyline") == 2
     assert made["chart.svg"].count("<polygon") == 2
+
+
+def test_intervals_are_over_seeds_alone_where_the_file_says_so(experiment: Experiment) -> None:
+    wanted = [(job, done(job)) for job in jobs(experiment)]
+    over = {way: page.gather(replace(experiment, intervals=way), wanted, None) for way in INTERVALS}
+    drawn, students = (over[way][0].figures["accepted"] for way in INTERVALS)
+    assert drawn.value == students.value == pytest.approx(0.415)
+    # Two seeds with 41 and 42 of 100: Student's quantile is 12.7.
+    assert students.high - students.low == pytest.approx(2 * 12.706 * 0.005, rel=0.001)
+    assert drawn.high - drawn.low == pytest.approx(2 * 1.96 * 0.049, rel=0.2)
 
 
 def test_runs_of_two_builds_are_not_compared_in_silence(experiment: Experiment) -> None:
