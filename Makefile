@@ -36,6 +36,7 @@ knows.bench := SCENARIO ROUNDS
 knows.bench-against := REV SCENARIO ROUNDS
 knows.bench-compare := A B
 knows.fit := DATA
+knows.experiment := FILE SIMULATE
 
 # All else there but settings is a slip of the pen.
 told := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
