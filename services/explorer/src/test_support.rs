@@ -9,11 +9,13 @@ use judge::Scorer;
 use messaging::input::{Origin, Outcome, Received};
 use messaging::result_document::ResultDocument;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::draw::Draws;
 use crate::filler::Progress;
 use crate::index::{Index, Writer};
+use crate::sampler::Sampler;
 use crate::store::Store;
 use crate::trail::Trails;
 use crate::web::App;
@@ -44,6 +46,12 @@ pub fn scorer() -> Scorer {
 
 /// The pages over an index in a folder; neither MongoDB nor Kafka is there.
 pub async fn app(folder: &Path) -> (App, Writer) {
+    let (index, writer) = Index::open(folder).unwrap();
+    (app_over(index).await, writer)
+}
+
+/// The pages over an index; neither MongoDB nor Kafka is there.
+pub async fn app_over(index: Index) -> App {
     let nowhere = [
         "explorer",
         "--mongodb-uri",
@@ -52,16 +60,15 @@ pub async fn app(folder: &Path) -> (App, Writer) {
         "127.0.0.1:1",
     ];
     let config = Config::parse_from(nowhere);
-    let (index, writer) = Index::open(folder).unwrap();
-    let app = App {
+    App {
         index,
         store: Store::new(config.common.mongo.client("explorer").await.unwrap()),
         progress: Progress::default(),
+        sampler: Sampler::new(CancellationToken::new()),
         trails: Trails::new(&config.common.kafka),
         draws: Draws::default(),
         hosts: Arc::new(config.hosts()),
-    };
-    (app, writer)
+    }
 }
 
 fn changed(message: &str, changes: Value) -> Value {

@@ -2,6 +2,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::index::row::key;
+use crate::index::writer::Learnt;
 use crate::index::{Index, Row, Writer};
 
 /// An outcome of a run, decided at a moment.
@@ -53,7 +54,7 @@ pub fn two_runs(first: &[Option<f64>], second: &[Option<f64>]) -> Vec<Row> {
 pub fn index_of(rows: Vec<Row>) -> (Index, Writer, TempDir) {
     let folder = TempDir::new().unwrap();
     let (index, mut writer) = Index::open(folder.path()).unwrap();
-    writer.add(rows).unwrap();
+    writer.add(rows, Learnt::Stored).unwrap();
     (index, writer, folder)
 }
 
@@ -174,7 +175,9 @@ async fn a_comparison_is_made_again_only_when_a_run_has_other_outcomes() {
     };
     let first = made().await;
     assert!(std::sync::Arc::ptr_eq(&first, &made().await));
-    writer.add(vec![outcome("b", "late", 1, Some(0.9))]).unwrap();
+    writer
+        .add(vec![outcome("b", "late", 1, Some(0.9))], Learnt::Stored)
+        .unwrap();
     assert_eq!((first.alone.len(), made().await.alone.len()), (0, 1));
     assert_eq!(Comparisons::extent(&index, "unknown").await.unwrap(), None);
 }

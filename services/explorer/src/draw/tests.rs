@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::index::Row;
 use crate::index::row::answer_id;
+use crate::index::writer::Learnt;
 use crate::test_support::outcome;
 
 fn row(number: usize, changes: &[(&str, serde_json::Value)]) -> Row {
@@ -20,7 +21,7 @@ fn row(number: usize, changes: &[(&str, serde_json::Value)]) -> Row {
 async fn drawn(rows: Vec<Row>, draw: Draw, labelled: &[String], count: usize) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let (index, mut writer) = Index::open(folder.path()).unwrap();
-    writer.add(rows).unwrap();
+    writer.add(rows, Learnt::Stored).unwrap();
     let labelled = labelled.iter().cloned().collect();
     index
         .read(move |index| smallest(index, &draw, &labelled, count))

@@ -25,6 +25,7 @@ pub fn row(id: &str, after: i64) -> Row {
         source: Some("llm".to_owned()),
         error: None,
         model: Some("small".to_owned()),
+        settings: None,
         scorer: None,
         threshold: Some(0.65),
         attempts: 1,

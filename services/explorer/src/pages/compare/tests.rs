@@ -2,7 +2,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use clap::Parser as _;
 use jiff::Timestamp;
 use mongodb::bson::DateTime;
 use tower::ServiceExt as _;
@@ -10,26 +9,15 @@ use tower::ServiceExt as _;
 use super::address::{Place, Sort, Tab};
 use super::*;
 use crate::comparison::tests::{compared, index_of, outcome, two_runs};
-use crate::config::Config;
 use crate::index::Row;
-use crate::store::Store;
 use crate::store::runs::{Model, RunMetrics, Spending};
+use crate::test_support::app_over;
 use crate::web;
 
 /// The page at an address, of some outcomes; without a MongoDB.
 async fn page(rows: Vec<Row>, address: &str) -> (StatusCode, String) {
-    let config = Config::parse_from([
-        "explorer",
-        "--mongodb-uri",
-        "mongodb://127.0.0.1:9/?directConnection=true",
-    ]);
     let (index, _writer, _folder) = index_of(rows);
-    let app = App {
-        index,
-        store: Store::new(config.common.mongo.client("test").await.unwrap()),
-        progress: Default::default(),
-        hosts: Arc::new(config.hosts()),
-    };
+    let app = app_over(index).await;
     let request = Request::get(address)
         .header("host", "localhost")
         .body(Body::empty())

@@ -1,12 +1,10 @@
 //! The page of given states, and its stream.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use clap::Parser as _;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -15,12 +13,10 @@ use tower::ServiceExt as _;
 
 use super::condition::{Condition, troubles};
 use super::view;
-use crate::config::Config;
-use crate::filler::{Progress, Reading};
-use crate::index::Index;
+use crate::filler::Reading;
 use crate::language::Language::{self, English, Spanish};
 use crate::sampler::{Backlog, Decided, Flink, Job, Kafka, Point, Run, Sampler, Share, State, Stored, WORK};
-use crate::store::Store;
+use crate::test_support;
 use crate::web::{App, routes};
 
 const NOW_S: i64 = 1_700_000_000;
@@ -357,14 +353,9 @@ fn the_last_hour_is_drawn_with_what_is_seen_on_it() {
 
 /// The service without its servers.
 async fn app(folder: &TempDir, shutdown: CancellationToken) -> App {
-    let config = Config::parse_from(["explorer"]);
-    let (index, _) = Index::open(folder.path()).unwrap();
     App {
-        index,
-        store: Store::new(config.common.mongo.client("explorer").await.unwrap()),
-        progress: Progress::default(),
         sampler: Sampler::new(shutdown),
-        hosts: Arc::new(config.hosts()),
+        ..test_support::app(folder.path()).await.0
     }
 }
 
@@ -404,7 +395,7 @@ async fn the_stream_sends_the_whole_page_each_second_and_ends_when_the_service_s
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
     let mut text = String::new();
     while text.matches("\n\n").count() < 2 {
-        text.push_str(&String::from_utf8(stream.chunk().await.unwrap().unwrap().to_vec()).unwrap());
+        text.push_str(str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
     }
     for event in text.split_terminator("\n\n") {
         assert!(

@@ -87,7 +87,7 @@ fn keep(attempts: &mut [Attempt], outcome: &ResultDocument) {
 }
 
 /// The attempt that is shown: the one that the address names, else the kept one, else the last that has a text.
-pub fn shown<'a>(attempts: &'a [Attempt], wanted: Option<u32>) -> Option<&'a Attempt> {
+pub fn shown(attempts: &[Attempt], wanted: Option<u32>) -> Option<&Attempt> {
     let named = wanted.and_then(|number| attempts.iter().find(|attempt| attempt.number == number));
     let kept = || attempts.iter().find(|attempt| attempt.is_kept);
     named

@@ -130,7 +130,8 @@ fn bar(l: Language, contribution: f64) -> Markup {
     let from = if contribution < 0.0 { BAR - length } else { BAR };
     let class = if contribution < 0.0 { "down" } else { "up" };
     html! {
-        svg.bar width=(2.0 * BAR) height="14" viewBox="0 0 200 14" role="img" aria-label=(l.decimal(contribution, 2)) {
+        svg.bar width=(2.0 * BAR) height="14" viewBox="0 0 200 14" role="img" {
+            title { (l.decimal(contribution, 2)) }
             rect class=(class) x=(format!("{from:.1}")) y="2" width=(format!("{length:.1}")) height="10" {}
             line x1="100" x2="100" y1="0" y2="14" {}
         }

@@ -1,16 +1,14 @@
 //! The page as a reader gets it, from an index alone.
 
-use std::sync::Arc;
-
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
-use crate::filler::{Progress, Reading};
+use crate::filler::Reading;
 use crate::index::row::Row;
 use crate::index::tests::{error, index, row};
-use crate::store::tests::nobodys_store;
+use crate::test_support::app_over;
 use crate::web::{App, routes};
 
 /// A page's status and text; nobody answers for MongoDB.
@@ -28,12 +26,7 @@ async fn get(rows: Vec<Row>, progress: Option<Reading>, address: &str) -> (Statu
 
 async fn app(rows: Vec<Row>, progress: Option<Reading>) -> (TempDir, App) {
     let (folder, index, _) = index(rows);
-    let app = App {
-        index,
-        store: nobodys_store().await,
-        progress: Progress::default(),
-        hosts: Arc::new(vec!["localhost".to_owned()]),
-    };
+    let app = app_over(index).await;
     *app.progress.lock().unwrap() = progress;
     (folder, app)
 }
