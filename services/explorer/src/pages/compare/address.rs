@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(
             read.link(Language::Spanish),
             "/es/compare?run=a%2Cb&run=c%26d%3D%C3%B1&base=c%26d%3D%C3%B1&against=a%2Cb&tab=same&sort=second&order=reversed\
-             &after=%2D1%5F0%2E5%5F7"
+             &after=-1_0.5_7"
         );
     }
 
