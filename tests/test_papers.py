@@ -107,7 +107,9 @@ class TestEveryPaper:
         assert [name for name in re.findall(r"\bmake ([a-z][a-z0-9-]*)", code) if name not in targets] == []
 
     def test_its_links_lead_somewhere(self, paper: Path) -> None:
-        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", prose(paper))
+        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", prose(paper)) + re.findall(
+            r'src(?:set)?="([^"]+)"', prose(paper)
+        )
         assert [link for link in links if not (paper.parent / link).exists()] == []
 
     def test_the_code_that_it_names_exists(self, paper: Path) -> None:
