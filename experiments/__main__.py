@@ -30,8 +30,7 @@ def main() -> None:
     try:
         experiment = read(given.file)
         folder = RESULTS / experiment.name
-        made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        made = simulated(experiment, folder, made_at) if given.simulate else compared(experiment, folder, made_at)
+        made = simulated(experiment, folder) if given.simulate else compared(experiment, folder)
     except (StackError, PyMongoError) as error:
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:
@@ -40,23 +39,23 @@ def main() -> None:
     write(folder / ("simulation" if given.simulate else "report"), made)
 
 
-def compared(experiment: Experiment, folder: Path, made_at: str) -> dict[str, str]:
+def compared(experiment: Experiment, folder: Path) -> dict[str, str]:
     """The report of all runs; those that are not kept yet are done."""
     labels, price = _labels(experiment), _price(experiment)
     trial.check(experiment)
     with trial.Trials(experiment, folder, labels) as trials:
         done = list(go_through(trial.jobs(experiment), trials.do, folder / "runs", console))
-    return page.files(experiment, page.gather(experiment, done, price), [], made_at)
+    return page.files(experiment, page.gather(experiment, done, price), [], _now())
 
 
-def simulated(experiment: Experiment, folder: Path, made_at: str) -> dict[str, str]:
+def simulated(experiment: Experiment, folder: Path) -> dict[str, str]:
     """The report of the simulation."""
     if experiment.simulation is None:
         raise SettingError(f"SIMULATE: {experiment.name} has no table simulation, which says what to simulate")
     wanted = simulation.jobs(experiment, experiment.simulation)
     done = list(go_through(wanted, simulation.do, folder / "traces", console))
     section: Section = simulation_page.section(experiment.simulation, done)
-    return page.files(experiment, [], [section], made_at)
+    return page.files(experiment, [], [section], _now())
 
 
 def write(folder: Path, made: dict[str, str]) -> None:
@@ -65,6 +64,10 @@ def write(folder: Path, made: dict[str, str]) -> None:
     for name, text in made.items():
         (folder / name).write_text(text, "utf-8")
     console.print(f"Report   {folder / 'report.html'}", soft_wrap=True)
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _labels(experiment: Experiment) -> list[Label]:

@@ -178,7 +178,7 @@ def draw(panel: Panel, points: Sequence[tuple[float, Estimate]], look: str, name
         # A band without width does not show.
         panel.line((at, of.low), (at, of.high), "whisker")
         panel.dot((at, of.value), 3, f"{look} dot", f"{name} at {at:g}: {of.value:.4g} ({of.low:.4g} to {of.high:.4g})")
-    panel.label(name, (panel.x.high, points[-1][1].value), (6, 4), look=f"{look} name")
+    panel.label(name, (points[-1][0], points[-1][1].value), (6, 4), look=f"{look} name")
 
 
 def _axis(name: str, low: float, high: float) -> Axis:

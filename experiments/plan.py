@@ -108,6 +108,8 @@ def _experiment(name: str, table: Table) -> Experiment:
     known = _settings_there_are()
     cells = _cells(table, known)
     measures = [table.chosen(f"measures[{place}]", name, MEASURES) for place, name in enumerate(table.list("measures"))]
+    if not measures:
+        raise SettingError(f"measures is missing; allowed are {', '.join(MEASURES)}")
     experiment = Experiment(
         name=name,
         title=table.text("title"),
@@ -116,7 +118,7 @@ def _experiment(name: str, table: Table) -> Experiment:
         questions=table.number("questions", 1, MOST_QUESTIONS) if "questions" in table else None,
         warm_up=table.number("warm_up", 0, MOST_QUESTIONS) if "warm_up" in table else 0,
         measures=measures,
-        chart=_chart(table.table("chart"), cells) if "chart" in table else None,
+        chart=_chart(table.table("chart"), cells, measures) if "chart" in table else None,
         labels=_file(table, "labels") if "labels" in table else None,
         price=table.text("price") if "price" in table else None,
         intervals=_intervals(table),
@@ -184,8 +186,8 @@ def _intervals(table: Table) -> str:
     return table.chosen("intervals", given, INTERVALS)
 
 
-def _chart(table: Table, cells: Sequence[Cell]) -> Chart:
-    measure = table.chosen("measure", table.text("measure"), MEASURES)
+def _chart(table: Table, cells: Sequence[Cell], measures: Sequence[str]) -> Chart:
+    measure = table.chosen("measure", table.text("measure"), measures)
     varied = sorted({name for cell in cells for name in cell.own})
     over = table.chosen("over", table.text("over"), varied)
     for cell in cells:

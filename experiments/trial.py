@@ -58,7 +58,7 @@ def jobs(experiment: Experiment) -> list[Job]:
                 "settings": dict(cell.settings),
                 "questions": experiment.questions,
                 "warm_up": experiment.warm_up,
-                "labels": str(experiment.labels.relative_to(ROOT)) if experiment.labels else None,
+                "labels": os.path.relpath(experiment.labels, ROOT) if experiment.labels else None,
             },
         )
         for seed in experiment.seeds

@@ -83,6 +83,8 @@ def test_a_cell_whose_settings_change_is_another_run_and_the_others_are_the_same
         ("seeds = [1, 2]", 'seeds = "one"', ["seeds=one", "a list"]),
         ("[settings]", "sead = 1\n[settings]", ["sead is unknown", "seeds"]),
         ('["accepted"]', '["best"]', ["measures[0]=best", "memory_hits"]),
+        ('measures = ["accepted"]', "", ["measures is missing", "memory_hits"]),
+        ("[settings]", '[chart]\nmeasure = "calls"\n[settings]', ["chart.measure=calls", "allowed are accepted"]),
         ("CACHE_SIZE", "CACHE_SIZ", ["grid.CACHE_SIZ=10", "CACHE_SIZE"]),
         ("[10, 20]", "10", ["grid.CACHE_SIZE=10", "a list"]),
         ("[10, 20]", "[10, 10]", ["two cells are called lfu-10", "cells that differ"]),
