@@ -24,8 +24,8 @@ METHOD = (
     "Every run had a stack of its own, in a folder of its own, that began without any answer. Runs of one seed ask the "
     "same questions in the same order, wherever the settings of traffic allow it.",
     "Figures are means over the seeds, intervals are 95 %.",
-    "Latency counts from when a question was due to its verdict, and the generator does not wait for answers: a system "
-    "that is too slow cannot hide it. There is no mean of it.",
+    "Latency counts from when a question was due to its verdict. Where the generator does not wait for answers, a "
+    "system that is too slow cannot hide it; in a closed loop (TRAFFIC_DISTRIBUTION=closed) it can. There is no mean of it.",
 )
 
 

@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 from experiments.plan import Experiment, Simulation
 from experiments.series import Document, Job
 from report.outcomes import Floats
+from stack.build import digest
 from stack.settings import ROOT, StackError
 
 CACHE, TRAFFIC = (str(ROOT / "target/release" / name) for name in ("cache-service", "traffic-generator"))
@@ -34,6 +35,8 @@ def jobs(experiment: Experiment, simulation: Simulation) -> list[Job]:
         "warm_up": simulation.warm_up,
         "policies": list(simulation.policies),
         "sizes": list(simulation.sizes),
+        # They take a minute: what was simulated by other code is simulated anew.
+        "build": digest()[:12],
     }
     return [
         Job(f"{experiment.name}-zipf-{exponent:g}-s{seed}", {**same, "exponent": exponent, "seed": seed})

@@ -5,6 +5,7 @@ a topic, and whatever one run does to the servers, the next does not feel.
 """
 
 import csv
+import hashlib
 import os
 import shutil
 import tempfile
@@ -43,6 +44,8 @@ AT_ONCE = {
     # Whatever the run itself has.
     "TRAFFIC_PROFILE": "constant",
     "TRAFFIC_SPEED": "1",
+    "TRAFFIC_ASKERS": "",
+    "TRAFFIC_THINK_TIME": "",
 }
 FIELDS = ("question_id", "verdict", "source", "model", "latency_ms", "asked_at", "spent")
 
@@ -59,11 +62,17 @@ def jobs(experiment: Experiment) -> list[Job]:
                 "questions": experiment.questions,
                 "warm_up": experiment.warm_up,
                 "labels": os.path.relpath(experiment.labels, ROOT) if experiment.labels else None,
+                "contents": _contents(experiment.labels, cell.settings.get("QUESTIONS_FILE")),
             },
         )
         for seed in experiment.seeds
         for cell in experiment.cells
     ]
+
+
+def _contents(*files: Path | str | None) -> list[str]:
+    """Hashes of files: another content makes another run of it, under whatever name."""
+    return [hashlib.sha256((ROOT / file).read_bytes()).hexdigest()[:12] for file in files if file]
 
 
 def check(experiment: Experiment) -> None:

@@ -42,8 +42,6 @@ const GATHER: Duration = Duration::from_secs(2);
 const COMPARE_EVERY: Duration = Duration::from_secs(20);
 /// What was decided so shortly ago may not be stored yet.
 const UNDER_WAY: Duration = Duration::from_secs(60);
-/// How long after the last look, or the start, outcomes are still added as they come.
-const AWAKE: Duration = Duration::from_secs(600);
 /// Ids that are compared together,
 const COMPARED: usize = 5000;
 /// and outcomes that are read together.
@@ -75,6 +73,8 @@ pub struct Filler {
     missed: AtomicU64,
     /// Whether there were more in the topics than could wait.
     lost: AtomicBool,
+    /// What a person has had forgotten, as far as the index knows of it.
+    forgotten: Mutex<HashSet<String>>,
 }
 
 impl Filler {
@@ -89,6 +89,7 @@ impl Filler {
             known: AtomicU64::new(0),
             missed: AtomicU64::new(0),
             lost: AtomicBool::new(false),
+            forgotten: Mutex::default(),
         }
     }
 
@@ -107,14 +108,13 @@ impl Filler {
         readiness: &Readiness,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Some(forgotten) = shutdown.run_until_cancelled(self.store.mongo.forgotten()).await else {
+        // While this was away, somebody may have had texts forgotten that it has, or that the topics still have.
+        let Some(forgotten) = shutdown.run_until_cancelled(self.forget_anew()).await else {
             return Ok(());
         };
-        // While this was away, somebody may have had texts forgotten that it has, or that the topics still have.
-        let ids: Vec<String> = forgotten.iter().cloned().collect();
-        self.change(move |writer| writer.forget(&ids)).await?;
+        forgotten?;
         let (sender, receiver) = channel(WAITING);
-        let learn = |outcome| self.learn(outcome, &forgotten, &sender);
+        let learn = |outcome| self.learn(outcome, &sender);
         let follow = follow(NAME, kafka, readiness, NEWEST, learn, shutdown.clone());
         let write = async {
             tokio::select! {
@@ -128,8 +128,8 @@ impl Filler {
     }
 
     /// Hands on an outcome that was just decided.
-    fn learn(&self, outcome: Outcome, forgotten: &HashSet<String>, sender: &Sender<Row>) {
-        if self.index.unseen_for() > AWAKE {
+    fn learn(&self, outcome: Outcome, sender: &Sender<Row>) {
+        if self.index.is_asleep() {
             let done = self.known.load(Ordering::Relaxed);
             let missed = self.missed.fetch_add(1, Ordering::Relaxed) + 1;
             return self.tell(Some(Reading {
@@ -144,6 +144,7 @@ impl Filler {
             offset: 0,
         };
         let row = Row::of(ResultDocument::new(Received { input: outcome, origin }, ""));
+        let forgotten = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
         let row = if forgotten.contains(&row.message_id) {
             row.forgotten()
         } else {
@@ -161,9 +162,14 @@ impl Filler {
         let mut rows = vec![];
         while receiver.recv_many(&mut rows, BATCH).await > 0 {
             let batch = std::mem::take(&mut rows);
+            let is_full = batch.len() == BATCH;
             let added = self.change(move |writer| writer.add(batch, Learnt::Topic)).await?;
             self.added.fetch_add(added.new as u64, Ordering::Relaxed);
-            sleep(GATHER).await;
+            self.forget_anew().await?;
+            // Under load the next batch is there already.
+            if !is_full {
+                sleep(GATHER).await;
+            }
             for ids in added.doubtful.chunks(READ) {
                 if let Err(error) = self.read(ids).await {
                     warn!(%error, requests = ?ids, "which of two outcomes was stored cannot be read");
@@ -187,7 +193,7 @@ impl Filler {
                 continue;
             };
             self.known.store(known, Ordering::Relaxed);
-            if self.index.unseen_for() > AWAKE {
+            if self.index.is_asleep() {
                 continue;
             }
             let lost = self.lost.swap(false, Ordering::Relaxed) | (self.missed.swap(0, Ordering::Relaxed) > 0);
@@ -252,7 +258,22 @@ impl Filler {
         let count = outcomes.len() as u64;
         self.change(move |writer| writer.add(outcomes.into_iter().map(Row::of).collect(), Learnt::Stored))
             .await?;
+        self.forget_anew().await?;
         Ok(count)
+    }
+
+    /// Forgets what a person has had forgotten since the last time. `make forget` notes it first and takes it out of the
+    /// index last: so what is added meanwhile, from where it was read before, is found by the one or the other.
+    async fn forget_anew(&self) -> anyhow::Result<()> {
+        let forgotten = self.store.mongo.forgotten().await;
+        let new: Vec<String> = {
+            let mut known = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+            forgotten.into_iter().filter(|id| known.insert(id.clone())).collect()
+        };
+        if !new.is_empty() {
+            self.change(move |writer| writer.forget(&new)).await?;
+        }
+        Ok(())
     }
 
     fn tell(&self, reading: Option<Reading>) {
@@ -276,6 +297,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+    use crate::index::AWAKE;
     use crate::index::tests::index;
     use crate::store::tests::nobodys_store;
 
@@ -288,13 +310,15 @@ mod tests {
         let example = include_str!("../../../contracts/examples/ValidatedResponse/valid/every_field.json");
         let mut learn = || {
             let outcome = Outcome::Validated(serde_json::from_str(example).unwrap());
-            filler.learn(outcome, &HashSet::new(), &sender);
+            filler.learn(outcome, &sender);
             receiver.try_recv().is_ok()
         };
         assert!(learn());
         advance(AWAKE + Duration::from_secs(1)).await;
         assert!(!learn() && !learn());
         assert_eq!(*filler.progress().lock().unwrap(), Some(Reading { done: 0, of: 2 }));
+        index.read_asleep(|_| Ok(())).await.unwrap();
+        assert!(!learn(), "who looks for nobody wakes nothing");
         index.read(|_| Ok(())).await.unwrap();
         assert!(learn(), "somebody has looked");
     }
@@ -307,8 +331,9 @@ mod tests {
         let (sender, mut receiver) = channel(1);
         let example = include_str!("../../../contracts/examples/ErrorMessage/valid/every_field.json");
         let outcome = Outcome::Error(serde_json::from_str(example).unwrap());
-        let forgotten = HashSet::from([outcome.identity().message_id.to_string()]);
-        filler.learn(outcome, &forgotten, &sender);
+        let id = outcome.identity().message_id.to_string();
+        filler.forgotten.lock().unwrap().insert(id);
+        filler.learn(outcome, &sender);
         assert_eq!(receiver.recv().await.unwrap().texts(), "");
     }
 }

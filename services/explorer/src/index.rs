@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, InterruptHandle, OpenFlags};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -28,6 +28,8 @@ const SCHEMA: &str = include_str!("index/schema.sql");
 const VERSION: i64 = 2;
 /// Most queries at once.
 const READERS: usize = 4;
+/// How long after the last look, or the start, outcomes are still added as they come.
+pub const AWAKE: Duration = Duration::from_secs(600);
 /// The longest that a query may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -37,6 +39,9 @@ pub enum ReadError {
     /// It took longer than anybody should wait.
     #[error("the query took longer than {} s and was stopped", PATIENCE.as_secs())]
     TooLong,
+    /// It would take more memory than anybody should have to spare.
+    #[error("more than {0} outcomes are not read at once")]
+    TooMuch(i64),
     /// SQLite refused it.
     #[error(transparent)]
     Refused(#[from] rusqlite::Error),
@@ -49,7 +54,7 @@ pub struct Index(Arc<Readers>);
 struct Readers {
     file: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     /// When somebody looked last,
     looked: Mutex<Instant>,
     /// and who wants to know of it.
@@ -80,7 +85,7 @@ impl Index {
         let readers = Readers {
             file,
             idle: Mutex::default(),
-            permits: Semaphore::new(READERS),
+            permits: Arc::new(Semaphore::new(READERS)),
             looked: Mutex::new(Instant::now()),
             look: Notify::new(),
         };
@@ -102,6 +107,17 @@ impl Index {
         self.0.looked.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
+    /// Whether nobody has looked for long: then it is not filled.
+    pub fn is_asleep(&self) -> bool {
+        self.unseen_for() > AWAKE
+    }
+
+    /// Notes that somebody looks.
+    pub fn wake(&self) {
+        *self.0.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.look.notify_one();
+    }
+
     /// Waits until somebody looks.
     pub async fn look(&self) {
         self.0.look.notified().await;
@@ -115,28 +131,50 @@ impl Index {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
-        *self.0.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.look.notify_one();
-        let Ok(_permit) = timeout(PATIENCE, self.0.permits.acquire()).await else {
+        self.wake();
+        self.read_asleep(query).await
+    }
+
+    /// The same for who looks for nobody: the index may go on sleeping.
+    ///
+    /// # Errors
+    /// See [`Self::read`].
+    pub async fn read_asleep<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let permits = Arc::clone(&self.0.permits);
+        let Ok(Ok(permit)) = timeout(PATIENCE, permits.acquire_owned()).await else {
             return Err(ReadError::TooLong);
         };
         let connection = self.0.take()?;
-        let interrupt = connection.get_interrupt_handle();
+        let running = Arc::new(Mutex::new(Some(connection.get_interrupt_handle())));
+        // Also when nobody waits for the answer any more.
+        let _stop = Stop(Arc::clone(&running));
         let readers = Arc::clone(&self.0);
-        let mut work = tokio::task::spawn_blocking(move || {
+        let work = tokio::task::spawn_blocking(move || {
             let found = query(&connection);
+            // From here on an interruption would be another query's.
+            running.lock().unwrap_or_else(PoisonError::into_inner).take();
             readers.give_back(connection);
+            drop(permit);
             found
         });
-        match timeout(PATIENCE, &mut work).await {
+        match timeout(PATIENCE, work).await {
             Ok(Ok(found)) => Ok(found?),
             Ok(Err(_)) => Err(ReadError::Refused(rusqlite::Error::InvalidQuery)),
-            Err(_) => {
-                interrupt.interrupt();
-                // It ends at once, and gives its connection back.
-                let _ = work.await;
-                Err(ReadError::TooLong)
-            }
+            Err(_) => Err(ReadError::TooLong),
+        }
+    }
+}
+
+/// Ends a query that is still running when it is dropped.
+struct Stop(Arc<Mutex<Option<InterruptHandle>>>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        if let Some(running) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            running.interrupt();
         }
     }
 }
@@ -171,9 +209,16 @@ fn open_current(file: &Path) -> anyhow::Result<Option<Connection>> {
     let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     match version {
         Ok(VERSION) => Ok(Some(prepared(connection)?)),
-        // Another version's, or no database at all.
-        _ => Ok(None),
+        // Another version's.
+        Ok(_) => Ok(None),
+        Err(error) if is_no_database(&error) => Ok(None),
+        Err(error) => Err(error.into()),
     }
+}
+
+fn is_no_database(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
 fn make(file: &Path) -> anyhow::Result<Connection> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use contracts::value::now;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 pub use self::backlog::{Backlog, JOB, Kafka, WORK, Work};
@@ -140,7 +140,16 @@ impl Sampler {
         let flink = FlinkClient::new(config.flink_url.clone())?;
         let looks = async {
             tokio::join!(
-                self.keep(|state| &mut state.decided, async || decided::look(&index, now()).await),
+                self.keep(
+                    |state| &mut state.decided,
+                    async || {
+                        // What is not filled says nothing of what goes on.
+                        while index.is_asleep() {
+                            sleep(WHILE_READ).await;
+                        }
+                        decided::look(&index, now()).await
+                    }
+                ),
                 self.keep(|state| &mut state.kafka, async || groups.look().await),
                 self.keep(|state| &mut state.flink, async || flink.look().await),
                 self.keep(|state| &mut state.stored, async || stored::look(&store).await),

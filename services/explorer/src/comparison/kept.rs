@@ -12,6 +12,8 @@ use crate::index::{Index, ReadError};
 
 /// Most questions in all that are kept, at some hundred bytes each.
 const MOST_QUESTIONS: usize = 500_000;
+/// Most outcomes that are compared: each of another question, they take some 350 bytes each.
+const MOST_OUTCOMES: i64 = 500_000;
 /// Most comparisons that are kept.
 const MOST: usize = 32;
 
@@ -71,6 +73,9 @@ impl Comparisons {
     /// # Errors
     /// See [`ReadError`].
     pub async fn of(&self, index: &Index, first: &Extent, second: &Extent) -> Result<Arc<Comparison>, ReadError> {
+        if first.outcomes + second.outcomes > MOST_OUTCOMES {
+            return Err(ReadError::TooMuch(MOST_OUTCOMES));
+        }
         let wanted = [first.clone(), second.clone()];
         if let Some(kept) = self.kept(&wanted) {
             return Ok(kept);

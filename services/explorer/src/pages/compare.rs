@@ -9,7 +9,7 @@ mod sentence;
 mod verdict;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::routing::get;
@@ -161,11 +161,10 @@ async fn settings(app: &App, compared: &[Arc<Comparison>]) -> Option<Vec<ModelSe
 
 /// Says how far the index is, while it is not in step.
 fn being_read(l: Language, app: &App) -> Markup {
-    let reading = *app.progress.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(reading) = reading else {
+    let Some(reading) = app.reading() else {
         return html! {};
     };
-    let percent = 100 * reading.done / reading.of.max(1);
+    let percent = (100 * reading.done / reading.of.max(1)).min(99);
     html! {
         p.warning {
             (l.say(

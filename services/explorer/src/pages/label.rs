@@ -56,13 +56,16 @@ async fn show(visit: Visit, State(app): State<App>, Query(parameters): Query<Par
     };
     let last = last(&app, &sitting).await.map_err(failed)?;
     let (case, left) = next(&app, &sitting).await.map_err(failed)?;
-    let progress = app
-        .progress
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .is_some();
+    let progress = app.reading();
     let title = visit.language.say("Label", "Etiquetar");
-    let content = case::page(visit.language, &sitting, case.as_ref(), left, last.as_ref(), progress);
+    let content = case::page(
+        visit.language,
+        &sitting,
+        case.as_ref(),
+        left,
+        last.as_ref(),
+        progress.is_some(),
+    );
     Ok(visit.page(Section::Label, title, &content))
 }
 

@@ -153,6 +153,23 @@ impl Visit {
                     "La consulta se detuvo a los 2 s. Una ejecución, un veredicto o un tiempo la reducen.",
                 ),
             ),
+            ReadError::TooMuch(most) => self.problem(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                l.say(
+                    "Too many outcomes for this page",
+                    "Demasiados resultados para esta página",
+                ),
+                l.say(
+                    format!(
+                        "It compares up to {}; make report RUN=a,b compares any number.",
+                        l.whole(*most)
+                    ),
+                    format!(
+                        "Compara hasta {}; make report RUN=a,b compara cuantos haya.",
+                        l.whole(*most)
+                    ),
+                ),
+            ),
             ReadError::Refused(error) => self.problem(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 l.say("The index cannot be read", "No se puede leer el índice"),

@@ -40,12 +40,12 @@ pub fn routes() -> Router<App> {
 /// The page.
 pub async fn show(visit: Visit, State(app): State<App>) -> Markup {
     let l = visit.language;
+    app.index.wake();
     visit.page(Section::Now, l.say("Now", "Ahora"), &view::page(&content(&app, l), l))
 }
 
 fn content(app: &App, l: Language) -> Markup {
-    let reading = *app.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    view::content(&app.sampler.state(), reading, now(), l)
+    view::content(&app.sampler.state(), app.reading(), now(), l)
 }
 
 /// The page's content, each second anew.
@@ -67,6 +67,7 @@ async fn events(visit: Visit, State(app): State<App>) -> Response {
         let app = app.clone();
         async move {
             ticks.tick().await;
+            app.index.wake();
             let event = Event::default().retry(RETRY).data(content(&app, l).into_string());
             Some((Ok(event), (ticks, reader)))
         }

@@ -88,9 +88,8 @@ async fn show(
             .map_err(|error| visit.unreachable(&error))?,
         None => vec![],
     };
-    let neighbours = list::neighbours(&app.index, &view)
-        .await
-        .map_err(|error| visit.unread(&error))?;
+    // Without them the rest still shows.
+    let neighbours = list::neighbours(&app.index, &view).await.unwrap_or_default();
     let shown = Shown {
         view: &view,
         neighbours,

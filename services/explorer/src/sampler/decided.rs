@@ -13,7 +13,7 @@ const RATE_S: i64 = 5;
 /// What a point of the last hour has its latency of.
 const NEWEST_S: i64 = 10;
 /// The index has what was decided so long ago.
-const LAG_S: i64 = 2;
+const LAG_S: i64 = 4;
 /// Most outcomes that are read: of a minute with more, the newest.
 const MOST: usize = 20_000;
 
@@ -64,7 +64,7 @@ struct Outcome {
 pub async fn look(index: &Index, now: Timestamp) -> anyhow::Result<Decided> {
     let until = 1000 * (now.as_second() - LAG_S);
     let (last, outcomes) = index
-        .read(move |index| Ok((last(index)?, newest(index, until)?)))
+        .read_asleep(move |index| Ok((last(index)?, newest(index, until)?)))
         .await?;
     Ok(Decided {
         last,

@@ -211,6 +211,7 @@ fn settings(l: Language, sitting: &Sitting) -> Markup {
                 } }
                 label { (l.say("Run", "Ejecución")) " " input name="run" value=(draw.run.as_deref().unwrap_or_default()); }
                 label { (l.say("Seed", "Semilla")) " " input name="seed" inputmode="numeric" value=(draw.seed); }
+                @if !sitting.seen.is_empty() { input type="hidden" name="seen" value=(sitting.seen.join(".")); }
                 label { (l.say("Cases", "Casos")) " " input name="count" inputmode="numeric" value=(sitting.count); }
                 button { (l.say("Draw", "Sacar")) }
             }

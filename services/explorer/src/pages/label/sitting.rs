@@ -159,11 +159,10 @@ impl Sitting {
         self
     }
 
-    /// A further sitting of the same draw.
+    /// A further sitting of the same draw. Verdicts that were shown stay so.
     pub fn again(&self) -> Self {
         Self {
             said: vec![],
-            seen: vec![],
             case: None,
             ..self.clone()
         }

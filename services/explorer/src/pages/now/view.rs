@@ -11,6 +11,7 @@ use crate::filler::Reading;
 use crate::index::query::{Query, Run as OfRun};
 use crate::language::Language;
 use crate::sampler::{Decided, Run, Share, State};
+use crate::text::visible;
 
 /// The page around its content.
 pub fn page(content: &Markup, l: Language) -> Markup {
@@ -116,7 +117,7 @@ fn newest(run: &Run, l: Language) -> Markup {
         of: count(run.decided),
     };
     html! {
-        (l.say("Run ", "Ejecución ")) bdi { (run.name) } ": "
+        (l.say("Run ", "Ejecución ")) bdi { (visible(&run.name)) } ": "
         (share(accepted, l)) " " (l.say("accepted", "aceptadas")) " → "
         a href=(worst(&run.name, l)) { (l.say("worst answers of this run", "peores respuestas de esta ejecución")) }
     }

@@ -9,6 +9,7 @@ use crate::index::query::{Order, Query, Sort};
 use crate::index::row;
 use crate::index::search::{Listed, Shown};
 use crate::language::Language;
+use crate::text::visible;
 
 /// The rows of a list. Each leads to its outcome, and takes the list along.
 pub fn rows(l: Language, query: &Query, rows: &[Listed], now: i64) -> Markup {
@@ -63,18 +64,18 @@ fn line(l: Language, query: &Query, row: &Listed, now: i64) -> Markup {
         tr {
             th.question scope="row" {
                 a.cut href=(opened(l, query, shown)) dir="auto" {
-                    @if shown.title.is_empty() { (l.say("(no text)", "(sin texto)")) } @else { (shown.title) }
+                    @if shown.title.is_empty() { (l.say("(no text)", "(sin texto)")) } @else { (visible(&shown.title)) }
                 }
                 @if row.times > 1 {
                     span.quiet.small title=(l.say("outcomes with this answer", "resultados con esta respuesta")) { " ×" (l.count(row.times)) }
                 }
             }
-            td.answer { span.cut dir="auto" { @if shown.answer.is_empty() { "–" } @else { (shown.answer) } } }
+            td.answer { span.cut dir="auto" { @if shown.answer.is_empty() { "–" } @else { (visible(&shown.answer)) } } }
             td { (verdict(l, shown)) }
             td.number data-name=(label(Sort::Score)) { (score(l, shown)) }
             td.number data-name=(label(Sort::Attempts)) { (shown.attempts) }
             td data-name=(l.say("Source", "Fuente")) { (shown.source.as_deref().and_then(row::source).map_or("–", |source: Source| l.source(source))) }
-            td.subject data-name=(l.say("Subject", "Tema")) { bdi { (shown.subject.as_deref().unwrap_or("–")) } }
+            td.subject data-name=(l.say("Subject", "Tema")) { bdi { (visible(shown.subject.as_deref().unwrap_or("–"))) } }
             td.number data-name=(label(Sort::Latency)) { (shown.latency.map_or_else(|| "–".to_owned(), |latency| duration(l, latency))) }
             td.number data-name=(label(Sort::Decided)) { (decided(l, shown.decided_at, now)) }
         }
@@ -100,7 +101,7 @@ fn verdict(l: Language, shown: &Shown) -> Markup {
     };
     html! {
         span.verdict.(shown.verdict) { span aria-hidden="true" { (sign) " " } (verdict.map_or("", |verdict| l.verdict(verdict))) }
-        @if let Some(error) = &shown.error { br; " " span.quiet.small { (error) } }
+        @if let Some(error) = &shown.error { br; " " span.quiet.small { (visible(error)) } }
         @if shown.unsure { br; " " span.quiet.small { (l.say("unsure", "dudosa")) } }
     }
 }
