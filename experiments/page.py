@@ -25,7 +25,8 @@ METHOD = (
     "same questions in the same order, wherever the settings of traffic allow it.",
     "Figures are means over the seeds, intervals are 95 %.",
     "Latency counts from when a question was due to its verdict. Where the generator does not wait for answers, a "
-    "system that is too slow cannot hide it; in a closed loop (TRAFFIC_DISTRIBUTION=closed) it can. There is no mean of it.",
+    "system that is too slow cannot hide it; in a closed loop (TRAFFIC_DISTRIBUTION=closed) it can. There is no mean "
+    "of it.",
 )
 
 
