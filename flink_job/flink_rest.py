@@ -97,7 +97,8 @@ class Flink:
 
         def is_running() -> bool:
             job = self._get(f"/jobs/{job_id}")
-            if job["state"] in _ENDED:
+            # Ours never finishes by itself: this is the one that was stopped before, and had the same id.
+            if job["state"] in _ENDED - {"FINISHED"}:
                 raise JobFailedError(f"the job is {job['state'].lower()}: {self._cause(job_id)}")
             return _works(job)
 
