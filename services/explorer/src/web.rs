@@ -53,7 +53,6 @@ const SCRIPT: &str = concat!(
     include_str!("static/questions.js"),
     include_str!("static/question.js"),
     include_str!("static/label.js"),
-    include_str!("static/compare.js"),
 );
 
 /// Nothing but what this service serves itself may be loaded, run or embedded; no text can be a script.
