@@ -175,8 +175,10 @@ def test_figures_change_while_questions_are_asked(web: Browser, shown: Shown, st
     asking = threading.Thread(target=lambda: stack.send(TRAFFIC_TOTAL="100", TRAFFIC_RATE="20"))
     asking.start()
     try:
-        web.until(lambda: re.search(r"[1-9][0-9.]* questions/s decided", web.text()), "questions that are decided")
-        assert web.text() != before
+        web.until(
+            lambda: (now := web.text()) != before and re.search(r"[1-9][0-9.]* questions/s decided", now),
+            "questions that are decided",
+        )
     finally:
         asking.join()
 

@@ -241,19 +241,22 @@ def test_a_budget_is_never_exceeded_and_without_it_the_questions_that_waited_go_
         asked = scene.ask(150)
         eventually(lambda: scene.are_closed("budget_spent"), "a spent budget")
         time.sleep(OUTAGE_S)
-        spent = [outcome["spent"] for outcome in scene.probe.results() if outcome["_id"] in ids(asked)]
+        calls = len(scene.calls())
+        eventually(lambda: len(spent(scene, asked)) >= calls, "outcomes of all calls")
+        bills = spent(scene, asked)
         # More than that were reserved for a call whose answer turned out shorter.
-        assert 0.5 * BUDGET < sum(bill["input_tokens"] + bill["output_tokens"] for bill in spent) <= BUDGET
-        assert 0 < len(spent) == len(scene.calls()) < len(asked)
+        assert 0.5 * BUDGET < sum(bill["input_tokens"] + bill["output_tokens"] for bill in bills) <= BUDGET
+        assert 0 < len(bills) == calls == len(scene.calls()) < len(asked)
     scene.all_is_paid_for_once(scene.outcomes(asked))
     document = scene.probe.database["budget"].find_one()
     assert document
     assert document["spent"]["tokens"] <= BUDGET
 
 
-def ids(asked: list[Document]) -> set[str]:
-    """What the questions' outcomes are stored under."""
-    return {one["message_id"] for one in asked}
+def spent(scene: Scene, asked: list[Document]) -> list[Document]:
+    """What the questions have cost that are decided."""
+    ids = {one["message_id"] for one in asked}
+    return [outcome["spent"] for outcome in scene.probe.results() if outcome["_id"] in ids]
 
 
 def restart(stack: Stack, until: ExitStack, **settings: str) -> None:
