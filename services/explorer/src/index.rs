@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rusqlite::{Connection, InterruptHandle, OpenFlags};
-use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 
 pub use self::row::Row;
 pub use self::writer::Writer;
@@ -28,8 +28,10 @@ const SCHEMA: &str = include_str!("index/schema.sql");
 const VERSION: i64 = 2;
 /// Most queries at once.
 const READERS: usize = 4;
-/// How long after the last look, or the start, outcomes are still added as they come.
+/// How long after the last look outcomes are still added as they come.
 pub const AWAKE: Duration = Duration::from_secs(600);
+/// The longest that who looks first waits for what has come since.
+const CATCH_UP: Duration = Duration::from_secs(1);
 /// The longest that a query may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -55,10 +57,10 @@ struct Readers {
     file: PathBuf,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
-    /// When somebody looked last,
-    looked: Mutex<Instant>,
-    /// and who wants to know of it.
-    look: Notify,
+    /// When somebody looked last.
+    looked: watch::Sender<Option<Instant>>,
+    /// Who waits until it has what has come since.
+    in_step: Notify,
 }
 
 impl Index {
@@ -86,8 +88,8 @@ impl Index {
             file,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(READERS)),
-            looked: Mutex::new(Instant::now()),
-            look: Notify::new(),
+            looked: watch::Sender::default(),
+            in_step: Notify::new(),
         };
         Ok((Self(Arc::new(readers)), Writer::new(connection)))
     }
@@ -102,25 +104,33 @@ impl Index {
         Ok(found.map(Writer::new))
     }
 
-    /// How long ago somebody looked, or it was opened.
-    pub fn unseen_for(&self) -> Duration {
-        self.0.looked.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    /// Notes that somebody looks; who does so first waits a moment for what has come since the last look.
+    pub async fn wake(&self) {
+        let in_step = self.0.in_step.notified();
+        if !is_awake(self.0.looked.send_replace(Some(Instant::now()))) {
+            let _ = timeout(CATCH_UP, in_step).await;
+        }
     }
 
-    /// Whether nobody has looked for long: then it is not filled.
-    pub fn is_asleep(&self) -> bool {
-        self.unseen_for() > AWAKE
+    /// Waits until somebody looks; who does so first waits for [`Self::is_in_step`] then.
+    pub async fn until_awake(&self) {
+        let _ = self.0.looked.subscribe().wait_for(|looked| is_awake(*looked)).await;
     }
 
-    /// Notes that somebody looks.
-    pub fn wake(&self) {
-        *self.0.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.look.notify_one();
+    /// Waits until nobody has looked for long: then it is not filled.
+    pub async fn until_asleep(&self) {
+        loop {
+            let looked = *self.0.looked.borrow();
+            match looked.filter(|_| is_awake(looked)) {
+                Some(looked) => sleep_until(looked + AWAKE).await,
+                None => return,
+            }
+        }
     }
 
-    /// Waits until somebody looks.
-    pub async fn look(&self) {
-        self.0.look.notified().await;
+    /// Tells who waits that it has what has come since it was awake last.
+    pub fn is_in_step(&self) {
+        self.0.in_step.notify_waiters();
     }
 
     /// Runs a query on a thread of its own.
@@ -131,7 +141,7 @@ impl Index {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
-        self.wake();
+        self.wake().await;
         self.read_asleep(query).await
     }
 
@@ -166,6 +176,10 @@ impl Index {
             Err(_) => Err(ReadError::TooLong),
         }
     }
+}
+
+fn is_awake(looked: Option<Instant>) -> bool {
+    looked.is_some_and(|looked| looked.elapsed() < AWAKE)
 }
 
 /// Ends a query that is still running when it is dropped.

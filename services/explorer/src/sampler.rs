@@ -13,7 +13,7 @@ use std::time::Duration;
 use contracts::value::now;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 pub use self::backlog::{Backlog, JOB, Kafka, WORK, Work};
@@ -144,9 +144,7 @@ impl Sampler {
                     |state| &mut state.decided,
                     async || {
                         // What is not filled says nothing of what goes on.
-                        while index.is_asleep() {
-                            sleep(WHILE_READ).await;
-                        }
+                        index.until_awake().await;
                         decided::look(&index, now()).await
                     }
                 ),
@@ -184,11 +182,13 @@ impl Sampler {
     async fn remember(&self) {
         let mut ticks = interval(AT_REST);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut before = None;
         loop {
             ticks.tick().await;
             self.state.send_modify(|state| {
-                let point = Point::of(state, now());
+                let point = Point::of(state, before.as_ref(), now());
                 state.history.add(point);
+                before.clone_from(&state.stored.last);
             });
         }
     }

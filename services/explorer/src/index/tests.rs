@@ -1,13 +1,17 @@
 //! What the index promises, without any server: rows are made here, and written and read as ever.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 use tempfile::TempDir;
+use tokio::join;
+use tokio::time::{Instant, sleep};
 
 use super::query::{Filter, Order, Place, Query, Rank, Run, Sort};
 use super::row::{Row, answer_id, key};
 use super::search::{self, Page};
 use super::writer::{Added, Learnt};
-use super::{FILE, Index, Writer};
+use super::{AWAKE, CATCH_UP, FILE, Index, Writer};
 
 /// When the first outcome of these tests was decided.
 pub const START: i64 = 1_770_000_000_000;
@@ -65,7 +69,33 @@ pub fn index(rows: Vec<Row>) -> (TempDir, Index, Writer) {
     let folder = TempDir::new().unwrap();
     let (index, mut writer) = Index::open(folder.path()).unwrap();
     writer.add(rows, Learnt::Topic).unwrap();
+    // Nobody fills it who would be waited for.
+    index.0.looked.send_replace(Some(Instant::now()));
     (folder, index, writer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_looks_first_waits_a_moment_for_what_has_come_since() {
+    let folder = TempDir::new().unwrap();
+    let (index, _writer) = Index::open(folder.path()).unwrap();
+    let waited = async || {
+        let began = Instant::now();
+        index.wake().await;
+        began.elapsed()
+    };
+    let fill = async {
+        index.until_awake().await;
+        sleep(CATCH_UP / 2).await;
+        index.is_in_step();
+    };
+    assert_eq!(join!(waited(), fill).0, CATCH_UP / 2);
+    assert_eq!(waited().await, Duration::ZERO, "it is awake");
+    let began = Instant::now();
+    index.until_asleep().await;
+    assert!(began.elapsed() >= AWAKE);
+    index.read_asleep(|_| Ok(())).await.unwrap();
+    index.until_asleep().await;
+    assert_eq!(waited().await, CATCH_UP, "nobody waits longer than that");
 }
 
 fn open(folder: &TempDir) -> Connection {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use super::State;
+use super::{State, Stored};
 
 /// An hour, of five seconds each.
 const MOST: usize = 720;
@@ -24,17 +24,26 @@ pub struct Point {
 pub struct History(VecDeque<Point>);
 
 impl Point {
-    /// How it is now.
-    pub fn of(state: &State, now: Timestamp) -> Self {
+    /// How it is now. While the index sleeps, the rate is by what was stored since the point before.
+    pub fn of(state: &State, before: Option<&(Timestamp, Stored)>, now: Timestamp) -> Self {
         let decided = state.decided.fresh().filter(|_| state.decided.too_old(now).is_none());
         let kafka = state.kafka.fresh().filter(|_| state.kafka.too_old(now).is_none());
         Self {
             at: now,
-            per_second: decided.map(|decided| decided.per_second),
+            per_second: decided.map_or_else(
+                || rate(before?, state.stored.last.as_ref()?),
+                |decided| Some(decided.per_second),
+            ),
             waiting: kafka.map(|kafka| kafka.undecided() as f64),
             p99: decided.and_then(|decided| decided.newest_p99).map(|p99| p99 as f64),
         }
     }
+}
+
+/// Outcomes stored each second between two looks.
+fn rate((then, before): &(Timestamp, Stored), (now, stored): &(Timestamp, Stored)) -> Option<f64> {
+    let seconds = now.duration_since(*then).as_secs_f64();
+    (seconds > 0.0).then(|| (stored.decided - before.decided).max(0) as f64 / seconds)
 }
 
 impl History {
@@ -77,8 +86,20 @@ mod tests {
         let mut state = State::default();
         let at = |second| Timestamp::from_second(second).unwrap();
         state.kafka.note(at(10), Ok(super::super::Kafka::default()));
-        assert_eq!(Point::of(&state, at(12)).waiting, Some(0.0));
-        assert_eq!(Point::of(&state, at(16)).waiting, None);
-        assert_eq!(Point::of(&state, at(12)).per_second, None);
+        assert_eq!(Point::of(&state, None, at(12)).waiting, Some(0.0));
+        assert_eq!(Point::of(&state, None, at(16)).waiting, None);
+        assert_eq!(Point::of(&state, None, at(12)).per_second, None);
+    }
+
+    #[test]
+    fn while_the_index_sleeps_the_rate_is_by_what_is_stored() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let stored = |decided| Stored { decided, newest: None };
+        let mut state = State::default();
+        state.stored.note(at(14), Ok(stored(700)));
+        let per_second = |before| Point::of(&state, Some(&before), at(15)).per_second;
+        assert_eq!(per_second((at(10), stored(100))), Some(150.0));
+        assert_eq!(per_second((at(10), stored(900))), Some(0.0), "they were deleted");
+        assert_eq!(per_second((at(14), stored(700))), None, "nobody has looked since");
     }
 }
