@@ -82,7 +82,7 @@ class FirstJudge(ProcessFunction):  # type: ignore[misc]
                 self._count["accepted"].inc()
                 yield Row(key, value)
             case ("failed", message_id, judged):
-                yield FAILED, Row(message_id, judged, *row)
+                yield FAILED, Row(message_id, Row(judged, *row))
             case ("rejected", reason):
                 self._count["dead"].inc()
                 yield DEAD_LETTER, _dead_letter(Record(*row), self._topic, reason)
@@ -107,7 +107,7 @@ class Errors(ProcessFunction):  # type: ignore[misc]
     def process_element(self, row: Row, _context: ProcessFunction.Context) -> Iterator[Row]:
         """Called by Flink for every record."""
         if message_id := self._judge.ended(row[VALUE]):
-            yield Row(message_id)
+            yield Row(message_id, message_id)
 
 
 class Attempts(KeyedCoProcessFunction):  # type: ignore[misc]
@@ -138,7 +138,7 @@ class Attempts(KeyedCoProcessFunction):  # type: ignore[misc]
 
     def process_element1(self, row: Row, _context: KeyedCoProcessFunction.Context) -> Iterator[Output]:
         """Called by Flink for every attempt that failed."""
-        _, judged, *fields = row
+        judged, *fields = row
         record = Record(*fields)
         match self._follow(judged, record):
             case ("regenerated", _, (key, value)):

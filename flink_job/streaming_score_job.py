@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cloudpickle
-from pyflink.common import Configuration, JobClient, Row, TypeInformation, Types
-from pyflink.datastream import DataStream, OutputTag, StreamExecutionEnvironment
+from pyflink.common import Configuration, JobClient, TypeInformation, Types
+from pyflink.datastream import DataStream, KeyedStream, OutputTag, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 from pyflink.table import DataTypes, StatementSet, StreamTableEnvironment
 
@@ -74,14 +74,10 @@ def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe, rema
 
     origin = config.topic_prefix + ANSWERS
     judged = _named(_records(tables, ANSWERS, remade).process(FirstJudge(origin, judge), _message()), "score")
-    errors = _records(tables, ERRORS, remade).process(Errors(judge), _row(message_id=Types.STRING()))
-    ended = _named(errors, "errors")
-    # Connected and not united: so the key of each is found by the thread that made it, without a further exchange.
+    failed = judged.get_side_output(OutputTag(FAILED.tag_id, _keyed(_failed())))
+    ended = _named(_records(tables, ERRORS, remade).process(Errors(judge), _keyed(Types.STRING())), "errors")
     followed = _named(
-        judged.get_side_output(OutputTag(FAILED.tag_id, _failed()))
-        .connect(ended)
-        .key_by(_first, _first, key_type=Types.STRING())
-        .process(Attempts(origin, judge, config.state_ttl), _message()),
+        _by_key(failed).connect(_by_key(ended)).process(Attempts(origin, judge, config.state_ttl), _message()),
         # State does not survive a change of the mode, and must not be taken for the other's.
         f"attempts-{config.flink_execution_mode}",
     )
@@ -169,8 +165,11 @@ def settings(config: Config, job_id: str, restore_from: Path | None) -> Configur
     return configuration
 
 
-def _first(row: Row) -> str:
-    return str(row[0])
+def _by_key(stream: DataStream) -> KeyedStream:
+    """Keyed records by their keys. PyFlink's `key_by` would have Python take every record once more, to add its key."""
+    key = Types.ROW([Types.STRING()]).get_java_type_info()
+    keyed = stream._j_data_stream.keyBy(get_gateway().jvm.KeyByKeySelector(), key)
+    return KeyedStream(keyed, stream.get_type(), stream)
 
 
 def _named(stream: DataStream, name: str) -> DataStream:
@@ -184,9 +183,13 @@ def _message() -> TypeInformation:
     return _row(key=_bytes(), value=_bytes())
 
 
+def _keyed(record: TypeInformation) -> TypeInformation:
+    """What Flink's keyed functions of Python take: the key, and what they are called with."""
+    return _row(key=Types.STRING(), record=record)
+
+
 def _failed() -> TypeInformation:
     return _row(
-        message_id=Types.STRING(),
         judged=_bytes(),
         key=_bytes(),
         value=_bytes(),

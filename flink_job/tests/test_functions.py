@@ -68,7 +68,7 @@ def attempts(judge: Judge, undecided: State | None = None, decided: State | None
 
 
 def handled(function: Attempts) -> list[Any]:
-    row = Row("m", b"judged", b"key", b"value", 0, 7, "2026-01-01 00:00:00")
+    row = Row(b"judged", b"key", b"value", 0, 7, "2026-01-01 00:00:00")
     return list(function.process_element1(row, None))
 
 
