@@ -38,6 +38,7 @@ mod reader;
 mod scorer;
 mod signal;
 mod spelling;
+mod stemming;
 mod stems;
 mod text;
 

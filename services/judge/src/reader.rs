@@ -10,7 +10,11 @@ use crate::text::{Text, Word, fold_into, index};
 /// How far a negation reaches, in words of its clause.
 const NEGATION_REACH: usize = 6;
 fn is_word_letter(letter: char) -> bool {
-    letter.is_alphanumeric() || is_combining_mark(letter)
+    if letter.is_ascii() {
+        letter.is_ascii_alphanumeric()
+    } else {
+        letter.is_alphanumeric() || is_combining_mark(letter)
+    }
 }
 
 fn is_apostrophe(letter: char) -> bool {

@@ -1,15 +1,14 @@
 //! A text as words: folded, stemmed, numbers in one spelling, and what each word is.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use snowball_stemmers_rs::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::lexicon::{Entry, NumberWord};
 use crate::number::{self, Sum};
 use crate::reader::Reader;
+use crate::stemming::stem_into;
 
 /// Longer words are not stemmed: they are none of a language.
 const LONGEST_STEMMED: usize = 40;
@@ -80,10 +79,6 @@ impl<'a> Text<'a> {
 
     /// Replaces every content word by its stem, folded.
     pub fn stem_all(&mut self, language: Language) {
-        let stemmer = match language {
-            Language::English => &*ENGLISH,
-            Language::Spanish => &*SPANISH,
-        };
         let mut stems = String::with_capacity(self.stems.len());
         for word in &mut self.words {
             let form = &self.stems[word.stem.0 as usize..word.stem.1 as usize];
@@ -92,7 +87,7 @@ impl<'a> Text<'a> {
             {
                 stems.push_str(form);
             } else {
-                fold_into(&stemmer.stem(form), &mut stems);
+                stem_into(form, language, &mut stems);
             }
             word.stem = (index(start), index(stems.len()));
         }
@@ -201,9 +196,6 @@ pub fn language(spanish: i64) -> Language {
         Language::English
     }
 }
-
-static ENGLISH: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
-static SPANISH: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::Spanish));
 
 fn is_number(form: &str) -> bool {
     form.bytes().next().is_some_and(|byte| byte.is_ascii_digit())
