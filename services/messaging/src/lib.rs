@@ -28,6 +28,7 @@ mod assignment;
 pub mod batcher;
 pub mod client;
 pub mod dead_letter;
+pub mod delivery;
 pub mod follower;
 pub mod gatherer;
 pub mod handler;

@@ -8,9 +8,10 @@ use anyhow::Context as _;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{BaseProducer, Producer as _};
 
 use crate::client::{KafkaConfig, LogContext, tell};
+use crate::delivery::{self, Delivery, deliver};
 use crate::topic_id::topic_id;
 use crate::wait::{Absence, until_ok};
 use contracts::record;
@@ -52,19 +53,10 @@ impl Outgoing {
     }
 }
 
-/// Where a record landed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Delivery {
-    /// Partition.
-    pub partition: i32,
-    /// Offset.
-    pub offset: i64,
-}
-
 /// Writes records; cheap to clone, all clones share one connection.
 #[derive(Clone)]
 pub struct Producer {
-    producer: FutureProducer<LogContext>,
+    producer: Arc<BaseProducer<LogContext>>,
     place: Arc<str>,
     topic_prefix: Arc<str>,
 }
@@ -89,11 +81,8 @@ impl Producer {
         ] {
             config.set(key, value);
         }
-        let producer = config
-            .create_with_context(LogContext)
-            .context("Kafka producer settings")?;
         Ok(Self {
-            producer,
+            producer: delivery::producer(&config).context("Kafka producer settings")?,
             place: kafka.kafka_bootstrap_servers.as_str().into(),
             topic_prefix: kafka.topic_prefix.as_str().into(),
         })
@@ -107,22 +96,10 @@ impl Producer {
         let mut absence = None;
         let topic = self.topic(record.topic);
         loop {
-            let mut outgoing = FutureRecord::<[u8], [u8]>::to(&topic);
-            outgoing.key = record.key.as_deref();
-            outgoing.payload = record.value.as_deref();
-            outgoing.headers.clone_from(&record.headers);
-            let error = match self.producer.send(outgoing, rdkafka::util::Timeout::Never).await {
-                Ok(delivery) => {
-                    return Ok(Delivery {
-                        partition: delivery.partition,
-                        offset: delivery.offset,
-                    });
-                }
-                Err((error, _)) => error,
+            let error = match deliver(&self.producer, &topic, record).await {
+                Err(error) if is_temporary(&error) => error,
+                delivered => return delivered,
             };
-            if !is_temporary(&error) {
-                return Err(error);
-            }
             absence.get_or_insert_with(|| Absence::begin("Kafka", &self.place));
             // Perhaps it was written after all: consumers drop repeats by message_id.
             tell(&error, "a record is not delivered, and is sent again");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use contracts::value::Id;
 use jiff::Timestamp;
-use messaging::producer::Delivery;
+use messaging::delivery::Delivery;
 use serde::Serialize;
 
 /// A question that was given to Kafka.
