@@ -31,7 +31,7 @@ pub fn outcome(run: &str, question: &str, moment: i64, score: Option<f64>) -> Ro
         score,
         unsure: false,
         latency: Some(10 + moment),
-        cost: 1000,
+        cost: Some(1000),
         decided_at: moment,
         question: format!("Question <b>{question}</b>"),
         reference: String::new(),

@@ -80,6 +80,7 @@ pub enum Sort {
     Decided,
     Score,
     Latency,
+    Cost,
     Attempts,
 }
 
@@ -116,7 +117,7 @@ impl Order {
 
 impl Sort {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Decided, Self::Score, Self::Latency, Self::Attempts];
+    pub const ALL: [Self; 5] = [Self::Decided, Self::Score, Self::Latency, Self::Cost, Self::Attempts];
 
     /// Its name in an address.
     pub fn name(self) -> &'static str {
@@ -124,6 +125,7 @@ impl Sort {
             Self::Decided => "decided",
             Self::Score => "score",
             Self::Latency => "latency",
+            Self::Cost => "cost",
             Self::Attempts => "attempts",
         }
     }

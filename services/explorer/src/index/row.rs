@@ -5,7 +5,7 @@ use messaging::result_document::ResultDocument;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::packed::Record;
+use super::packed::{Record, packed_cost};
 use super::query::ONE;
 
 /// Bits of a key below the time: two outcomes of the same millisecond seldom share them.
@@ -35,7 +35,7 @@ pub struct Row {
     pub score: Option<f64>,
     pub unsure: bool,
     pub latency: Option<i64>,
-    pub cost: i64,
+    pub cost: Option<i64>,
     pub decided_at: i64,
     pub question: String,
     pub reference: String,
@@ -74,7 +74,7 @@ impl Row {
             latency: facts.latency_ms,
             cost: facts
                 .spent
-                .map_or(0, |spent| i64::try_from(spent.cost.nanodollars).unwrap_or(i64::MAX)),
+                .map(|spent| i64::try_from(spent.cost.nanodollars).unwrap_or(i64::MAX)),
             decided_at,
             question: if content.is_empty() {
                 title
@@ -117,6 +117,7 @@ impl Row {
             latency: self
                 .latency
                 .map(|latency| u32::try_from(latency).unwrap_or(u32::MAX - 1)),
+            cost: self.cost.map(packed_cost),
         }
     }
 

@@ -49,7 +49,7 @@ pub struct Shown {
     pub score: Option<f64>,
     pub unsure: bool,
     pub latency: Option<i64>,
-    pub cost: i64,
+    pub cost: Option<i64>,
     pub decided_at: i64,
     pub title: String,
     pub answer: String,

@@ -40,7 +40,10 @@ const TIME: Allowed = (
     "una hora en UTC como 2026-03-01T12:00:00Z, de 1970 a 2109",
 );
 const WORDS: Allowed = ("a text with letters or digits", "un texto con letras o cifras");
-const SORT: Allowed = ("decided, score, latency, attempts", "decided, score, latency, attempts");
+const SORT: Allowed = (
+    "decided, score, latency, cost, attempts",
+    "decided, score, latency, cost, attempts",
+);
 const ORDER: Allowed = ("asc, desc", "asc, desc");
 const DISTINCT: Allowed = ("yes, with sort=score", "yes, con sort=score");
 const PLACE: Allowed = (

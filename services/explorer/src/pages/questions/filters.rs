@@ -53,6 +53,10 @@ pub fn presets(l: Language, run: &Run) -> Vec<(&'static str, Query)> {
             l.say("Slowest", "Más lentas"),
             Query::of(filter(), Order::by(Sort::Latency, true)),
         ),
+        (
+            l.say("Dearest", "Más caras"),
+            Query::of(filter(), Order::by(Sort::Cost, true)),
+        ),
     ]
 }
 

@@ -26,6 +26,7 @@ pub fn rows(l: Language, query: &Query, rows: &[Listed], now: i64) -> Markup {
                     th scope="col" { (l.say("Source", "Fuente")) }
                     th scope="col" { (l.say("Subject", "Tema")) }
                     (heading(l, query, Sort::Latency))
+                    @if has_cost(query) { (heading(l, query, Sort::Cost)) }
                     (heading(l, query, Sort::Decided))
                 } }
                 tbody { @for row in rows { (line(l, query, row, now)) } }
@@ -39,8 +40,14 @@ fn name(l: Language, sort: Sort) -> &'static str {
         Sort::Decided => l.say("Decided (UTC)", "Decidida (UTC)"),
         Sort::Score => l.say("Score", "Puntuación"),
         Sort::Latency => l.say("Latency", "Latencia"),
+        Sort::Cost => l.say("Cost, USD", "Coste, USD"),
         Sort::Attempts => l.say("Attempts", "Intentos"),
     }
+}
+
+/// Where a list is by cost, it shows it.
+fn has_cost(query: &Query) -> bool {
+    query.order.sort == Sort::Cost
 }
 
 fn heading(l: Language, query: &Query, sort: Sort) -> Markup {
@@ -77,6 +84,9 @@ fn line(l: Language, query: &Query, row: &Listed, now: i64) -> Markup {
             td data-name=(l.say("Source", "Fuente")) { (shown.source.as_deref().and_then(row::source).map_or("–", |source: Source| l.source(source))) }
             td.subject data-name=(l.say("Subject", "Tema")) { bdi { (visible(shown.subject.as_deref().unwrap_or("–"))) } }
             td.number data-name=(label(Sort::Latency)) { (shown.latency.map_or_else(|| "–".to_owned(), |latency| duration(l, latency))) }
+            @if has_cost(query) {
+                td.number data-name=(label(Sort::Cost)) { (shown.cost.map_or_else(|| "–".to_owned(), |cost| l.dollars(cost.unsigned_abs()))) }
+            }
             td.number data-name=(label(Sort::Decided)) { (decided(l, shown.decided_at, now)) }
         }
     }

@@ -96,6 +96,22 @@ async fn the_sorted_column_says_so_and_links_the_other_way() {
 }
 
 #[tokio::test]
+async fn a_list_by_cost_shows_what_each_outcome_cost_and_those_without_last() {
+    let free = Row {
+        cost: None,
+        ..row("free", 2)
+    };
+    let (_, page) = get(vec![row("a", 0), free], None, "/es/questions?sort=cost").await;
+    let (dear, none) = (
+        page.find("0,000001").unwrap(),
+        page.find("data-name=\"Coste, USD\">–").unwrap(),
+    );
+    assert!(dear < none && page.contains("Más caras"));
+    let (_, page) = get(vec![row("a", 0)], None, "/en/questions").await;
+    assert!(!page.contains("data-name=\"Cost, USD\""));
+}
+
+#[tokio::test]
 async fn a_list_is_pinned_when_it_is_opened() {
     let (_, page) = get(
         (0..60).map(|number| row(&number.to_string(), number)).collect(),
