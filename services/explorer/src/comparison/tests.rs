@@ -32,6 +32,7 @@ pub fn outcome(run: &str, question: &str, moment: i64, score: Option<f64>) -> Ro
         unsure: false,
         latency: Some(10 + moment),
         cost: Some(1000),
+        tokens: None,
         decided_at: moment,
         question: format!("Question <b>{question}</b>"),
         reference: String::new(),

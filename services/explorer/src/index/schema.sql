@@ -23,6 +23,8 @@ CREATE TABLE results (
     latency INTEGER,
     -- Billionths of a US dollar; NULL where another request paid.
     cost INTEGER,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
     -- Milliseconds since 1970.
     decided_at INTEGER NOT NULL,
     -- The beginnings of the texts; empty once they were forgotten.

@@ -33,6 +33,7 @@ pub fn row(id: &str, after: i64) -> Row {
         unsure: false,
         latency: Some(20),
         cost: Some(1000),
+        tokens: Some((1200, 34)),
         decided_at: START + after,
         question: format!("Why is {id}?"),
         reference: "Because of scattering.".to_owned(),
