@@ -158,7 +158,7 @@ test-unit: development setup ## Run the tests that need no servers
 test-e2e: development setup ## Run the tests against a stack of their own; RUNTIME=compose: in containers
 	$(VENV)/pytest tests -m 'e2e and not long'
 
-test-long: development setup ## Run the tests that take minutes each: brokers that are killed, state over two million answers
+test-long: development setup ## Run the tests that take minutes each: brokers that are killed, state over two million answers, a browser beside 100,000 results
 	$(VENV)/pytest tests -m long --capture=no
 
 test-compose: development ## The same in containers, where there is an engine

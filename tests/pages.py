@@ -9,6 +9,7 @@ from tests.support import Document, Probe, eventually, page
 SECTIONS = ("", "/questions", "/label", "/compare")
 LANGUAGES = ("en", "es")
 RUNS, ASKED = ("first", "second"), 60
+COLUMNS = "columns=model,cost,tokens,run"
 COMPARED = "/compare?" + "&".join(f"run={run}" for run in RUNS)
 
 
@@ -31,6 +32,7 @@ class Shown:
     def everywhere(self) -> list[str]:
         """Pages of every kind, in both languages."""
         paths = [*SECTIONS, self.case, f"{self.case}?trail=1&full=1", COMPARED, "/q/nobody", "/questions?score_from=2"]
+        paths += [f"/questions?{COLUMNS}"]
         return [self.address(path, language) for path in paths for language in LANGUAGES]
 
 

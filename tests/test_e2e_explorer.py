@@ -87,6 +87,28 @@ def test_a_filter_survives_a_reload_and_the_way_back(web: Browser, shown: Shown)
     assert web.run("history.length") == history, "one entry for all that was typed, in the place of what was left"
 
 
+def test_columns_that_are_chosen_stay_whatever_else_changes(web: Browser, shown: Shown) -> None:
+    web.scripts(on=False)
+    web.open(shown.address(f"/questions?run={RUNS[0]}"))
+    assert "Cost, USD" not in headings(web)
+    web.one("details.columns summary").click()
+    for column in ("tokens", "run"):
+        web.one(f"input[value={column}]").click()
+    web.named("Apply").click()
+    for name, word in (("› Next", "Run"), ("Worst", "Run"), ("Score", "Run"), ("ES", "Ejecución")):
+        web.named(name).click()
+        assert word in headings(web)
+        assert "USD" not in headings(web)
+    assert web.one("tbody tr td[data-name=Ejecución]").text == RUNS[0]
+    web.named("Más caras").click()
+    assert "Coste, USD ▼" in headings(web), "a list shows what it is sorted by"
+
+
+def headings(web: Browser) -> str:
+    """The names of the columns."""
+    return " · ".join(heading.text for heading in web.all("table.questions thead th"))
+
+
 def test_keys_alone_lead_from_the_first_page_to_a_case_and_the_next(web: Browser, shown: Shown) -> None:
     web.open(shown.url)
     web.turn("g", "q")

@@ -9,7 +9,7 @@ from bson import json_util
 
 from stack.api import Stack
 from tests.browser import Browser
-from tests.pages import LANGUAGES, RUNS, Shown, listed
+from tests.pages import COLUMNS, LANGUAGES, RUNS, Shown, listed
 from tests.support import Probe, eventually, message
 
 # What might run in a page that shows it, wherever it lands: each tells of itself by the same name.
@@ -56,9 +56,9 @@ def test_no_text_becomes_a_script(web: Browser, shown: Shown, probe: Probe, stac
     paths = [*cases, *(f"{case}?trail=1&full=1" for case in cases), *(f"{case}/raw" for case in cases)]
     for run in EVIL:
         name = quote(run, safe="")
-        paths += [f"/questions?run={name}", f"/compare?run={RUNS[0]}&run={name}", f"/label?run={name}"]
+        paths += [f"/questions?run={name}&{COLUMNS}", f"/compare?run={RUNS[0]}&run={name}", f"/label?run={name}"]
         # What nobody stored, but somebody sends in a link.
-        paths += [f"/q/{name}", f"/questions?words=x{name}", f"/questions?verdict={name}&{name}={name}"]
+        paths += [f"/q/{name}", f"/questions?words=x{name}", f"/questions?verdict={name}&{name}={name}&columns={name}"]
         paths += [
             f"/compare?run={name}&base={name}&tab={name}",
             f"/label?draw={name}",

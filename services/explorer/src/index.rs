@@ -25,7 +25,7 @@ pub use self::writer::Writer;
 const FILE: &str = "index.sqlite";
 const SCHEMA: &str = include_str!("index/schema.sql");
 /// Counts up with every change of the schema: a file of another version is made anew.
-const VERSION: i64 = 2;
+const VERSION: i64 = 4;
 /// Most queries at once.
 const READERS: usize = 4;
 /// How long after the last look outcomes are still added as they come.

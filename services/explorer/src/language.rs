@@ -88,6 +88,11 @@ impl Language {
         format!("{}\u{a0}%", self.decimal(100.0 * share, 1))
     }
 
+    /// Billionths of a US dollar, in US dollars.
+    pub fn dollars(self, nanodollars: u64) -> String {
+        self.decimal(nanodollars as f64 / 1e9, 6)
+    }
+
     /// A verdict.
     pub fn verdict(self, verdict: Verdict) -> &'static str {
         match verdict {

@@ -194,7 +194,7 @@ impl RunOutcomes {
             facts.thresholds.insert(threshold.to_string());
         }
         facts.attempts += row.get::<_, i64>(8)?;
-        facts.cost += row.get::<_, i64>(9)?;
+        facts.cost += row.get::<_, Option<i64>>(9)?.unwrap_or_default();
         self.latencies.extend(row.get::<_, Option<i64>>(10)?);
         let question = self.questions.entry(text(1)?).or_default();
         question.add(key, &verdict, row.get(11)?, is_served_without_call);

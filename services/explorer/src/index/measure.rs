@@ -65,6 +65,7 @@ impl Dice {
             attempts: 1 + self.below(3) as u32,
             unsure: self.below(10) == 0,
             latency: Some(self.below(3000) as i64),
+            cost: (self.below(3) > 0).then(|| self.below(2_000_000) as i64),
             verdict: verdict.to_owned(),
             score,
             question: self.text(6),
@@ -154,6 +155,7 @@ fn any_list_of_a_million_is_read_within_100_ms() {
         "&sort=score&order=asc",
         "&sort=score&distinct=yes",
         "&sort=latency",
+        "&sort=cost",
         "&sort=attempts&order=asc",
     ];
     let mut slowest = 0.0_f64;

@@ -1,4 +1,4 @@
-//! What lists filter and sort by, packed: 28 bytes an outcome, in blocks of some thousand.
+//! What lists filter and sort by, packed: 32 bytes an outcome, in blocks of some thousand.
 //!
 //! A list may be filtered by any of its columns and sorted by any other, and counts what matches: no set of indexes has
 //! an answer to all of that which is fast in the worst case, and each index makes every outcome dearer to add. Looking at
@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 /// Most records of a block.
 const MOST: usize = 4096;
 /// Bytes of a record.
-const BYTES: usize = 28;
+const BYTES: usize = 32;
 /// A number that is not there.
 const NONE: u32 = u32::MAX;
 
@@ -25,29 +25,40 @@ pub struct Record {
     pub score: Option<u32>,
     /// In milliseconds.
     pub latency: Option<u32>,
+    /// See [`packed_cost`].
+    pub cost: Option<u32>,
 }
 
-/// The records of a block. They lie by column: keys, answers, facets, scores, latencies.
+/// Billionths of a US dollar as the bits of a float, which are in the order of what they stand for: any cost has room,
+/// and seven digits of it count.
+pub fn packed_cost(nanodollars: i64) -> u32 {
+    (nanodollars.max(0) as f32).to_bits()
+}
+
+/// The records of a block. They lie by column: keys, answers, facets, scores, latencies, costs.
 pub fn records(block: &[u8]) -> impl DoubleEndedIterator<Item = Record> + ExactSizeIterator + '_ {
     let count = block.len() / BYTES;
     let (keys, rest) = block.split_at(8 * count);
     let (answers, rest) = rest.split_at(8 * count);
     let (facets, rest) = rest.split_at(4 * count);
-    let (scores, latencies) = rest.split_at(4 * count);
+    let (scores, rest) = rest.split_at(4 * count);
+    let (latencies, costs) = rest.split_at(4 * count);
     let long = keys.as_chunks().0.iter().zip(answers.as_chunks().0);
     let short = facets
         .as_chunks()
         .0
         .iter()
         .zip(scores.as_chunks().0)
-        .zip(latencies.as_chunks().0);
+        .zip(latencies.as_chunks().0)
+        .zip(costs.as_chunks().0);
     long.zip(short)
-        .map(|((key, answer), ((facet, score), latency))| Record {
+        .map(|((key, answer), (((facet, score), latency), cost))| Record {
             key: i64::from_le_bytes(*key),
             answer: i64::from_le_bytes(*answer),
             facet: u32::from_le_bytes(*facet),
             score: there(u32::from_le_bytes(*score)),
             latency: there(u32::from_le_bytes(*latency)),
+            cost: there(u32::from_le_bytes(*cost)),
         })
 }
 
@@ -60,16 +71,15 @@ fn pack(records: &[Record]) -> Vec<u8> {
     block.extend(records.iter().flat_map(|record| record.key.to_le_bytes()));
     block.extend(records.iter().flat_map(|record| record.answer.to_le_bytes()));
     block.extend(records.iter().flat_map(|record| record.facet.to_le_bytes()));
-    block.extend(
-        records
-            .iter()
-            .flat_map(|record| record.score.unwrap_or(NONE).to_le_bytes()),
-    );
-    block.extend(
-        records
-            .iter()
-            .flat_map(|record| record.latency.unwrap_or(NONE).to_le_bytes()),
-    );
+    let numbers: [fn(&Record) -> Option<u32>; 3] =
+        [|record| record.score, |record| record.latency, |record| record.cost];
+    for number in numbers {
+        block.extend(
+            records
+                .iter()
+                .flat_map(|record| number(record).unwrap_or(NONE).to_le_bytes()),
+        );
+    }
     block
 }
 
@@ -181,6 +191,7 @@ mod tests {
             facet: u32::try_from(key % 100).unwrap(),
             score: (key % 5 > 0).then_some(650_000),
             latency: (key % 7 > 0).then_some(12),
+            cost: (key % 3 > 0).then(|| packed_cost(key)),
         }
     }
 
@@ -190,6 +201,16 @@ mod tests {
         blocks
             .flat_map(|block| records(&block.unwrap()).collect::<Vec<_>>())
             .collect()
+    }
+
+    #[test]
+    fn packed_costs_are_in_the_order_of_the_costs() {
+        let costs = [-1, 0, 1, 2, 420_000, 420_001, 5_000_000_000, 5_000_001_000, 1 << 53].map(packed_cost);
+        assert!(costs.is_sorted() && costs.iter().all(|&cost| there(cost).is_some()));
+        assert_eq!(
+            costs[1..].iter().collect::<std::collections::BTreeSet<_>>().len(),
+            costs.len() - 1
+        );
     }
 
     proptest! {

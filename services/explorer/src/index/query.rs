@@ -5,6 +5,8 @@
 
 mod address;
 
+use std::collections::BTreeSet;
+
 use contracts::message::{Source, Verdict};
 use unicode_normalization::char::is_combining_mark;
 
@@ -21,6 +23,7 @@ pub struct Query {
     /// What was decided later is not shown, in milliseconds since 1970: a list does not move while it is read.
     pub until: Option<i64>,
     pub place: Place,
+    pub columns: BTreeSet<Column>,
 }
 
 /// What an outcome must be to be shown; `None` is anything.
@@ -80,7 +83,17 @@ pub enum Sort {
     Decided,
     Score,
     Latency,
+    Cost,
     Attempts,
+}
+
+/// A column that a list shows where somebody asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Column {
+    Model,
+    Cost,
+    Tokens,
+    Run,
 }
 
 /// Which part of the list is shown.
@@ -116,7 +129,7 @@ impl Order {
 
 impl Sort {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Decided, Self::Score, Self::Latency, Self::Attempts];
+    pub const ALL: [Self; 5] = [Self::Decided, Self::Score, Self::Latency, Self::Cost, Self::Attempts];
 
     /// Its name in an address.
     pub fn name(self) -> &'static str {
@@ -124,7 +137,23 @@ impl Sort {
             Self::Decided => "decided",
             Self::Score => "score",
             Self::Latency => "latency",
+            Self::Cost => "cost",
             Self::Attempts => "attempts",
+        }
+    }
+}
+
+impl Column {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 4] = [Self::Model, Self::Cost, Self::Tokens, Self::Run];
+
+    /// Its name in an address.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Cost => "cost",
+            Self::Tokens => "tokens",
+            Self::Run => "run",
         }
     }
 }
@@ -173,6 +202,14 @@ impl Query {
             order,
             ..self.at(Place::First)
         }
+    }
+
+    /// The columns that are shown beside the usual ones: those asked for, and what the list is sorted by.
+    pub fn shown_columns(&self) -> impl Iterator<Item = Column> {
+        let is_shown = |column: &Column| {
+            self.columns.contains(column) || (*column == Column::Cost && self.order.sort == Sort::Cost)
+        };
+        Column::ALL.into_iter().filter(is_shown)
     }
 
     /// The same list with what has been decided since.

@@ -5,7 +5,7 @@ use messaging::result_document::ResultDocument;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::packed::Record;
+use super::packed::{Record, packed_cost};
 use super::query::ONE;
 
 /// Bits of a key below the time: two outcomes of the same millisecond seldom share them.
@@ -35,7 +35,9 @@ pub struct Row {
     pub score: Option<f64>,
     pub unsure: bool,
     pub latency: Option<i64>,
-    pub cost: i64,
+    pub cost: Option<i64>,
+    /// Sent, and received.
+    pub tokens: Option<(i64, i64)>,
     pub decided_at: i64,
     pub question: String,
     pub reference: String,
@@ -54,6 +56,8 @@ impl Row {
             .as_deref()
             .map(|answer| answer_id(outcome.question_id.as_str(), answer));
         let facts = outcome.facts;
+        let spent = facts.spent.map(|spent| spent.cost);
+        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         Self {
             key: key(decided_at, &id),
             message_id: id,
@@ -72,9 +76,8 @@ impl Row {
             score: facts.score.map(f64::from),
             unsure: facts.confidence == Some(Confidence::Unsure),
             latency: facts.latency_ms,
-            cost: facts
-                .spent
-                .map_or(0, |spent| i64::try_from(spent.cost.nanodollars).unwrap_or(i64::MAX)),
+            cost: spent.map(|spent| whole(spent.nanodollars)),
+            tokens: spent.map(|spent| (whole(spent.input_tokens), whole(spent.output_tokens))),
             decided_at,
             question: if content.is_empty() {
                 title
@@ -117,6 +120,7 @@ impl Row {
             latency: self
                 .latency
                 .map(|latency| u32::try_from(latency).unwrap_or(u32::MAX - 1)),
+            cost: self.cost.map(packed_cost),
         }
     }
 

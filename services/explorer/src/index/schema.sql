@@ -21,8 +21,10 @@ CREATE TABLE results (
     unsure INTEGER NOT NULL,
     -- Milliseconds, from when it was meant to be asked to its verdict.
     latency INTEGER,
-    -- Billionths of a US dollar.
-    cost INTEGER NOT NULL,
+    -- Billionths of a US dollar; NULL where another request paid.
+    cost INTEGER,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
     -- Milliseconds since 1970.
     decided_at INTEGER NOT NULL,
     -- The beginnings of the texts; empty once they were forgotten.

@@ -49,7 +49,9 @@ pub struct Shown {
     pub score: Option<f64>,
     pub unsure: bool,
     pub latency: Option<i64>,
-    pub cost: i64,
+    pub cost: Option<i64>,
+    /// Sent, and received.
+    pub tokens: Option<(i64, i64)>,
     pub decided_at: i64,
     pub title: String,
     pub answer: String,
@@ -226,6 +228,9 @@ fn shown(row: &Found<'_>) -> rusqlite::Result<Shown> {
         unsure: row.get("unsure")?,
         latency: row.get("latency")?,
         cost: row.get("cost")?,
+        tokens: row
+            .get::<_, Option<i64>>("input_tokens")?
+            .zip(row.get("output_tokens")?),
         decided_at: row.get("decided_at")?,
         title: row.get("title")?,
         answer: row.get("answer")?,

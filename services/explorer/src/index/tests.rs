@@ -36,7 +36,8 @@ pub fn row(id: &str, after: i64) -> Row {
         score: Some(0.8),
         unsure: false,
         latency: Some(20),
-        cost: 0,
+        cost: Some(1000),
+        tokens: Some((1200, 34)),
         decided_at: START + after,
         question: format!("Why is {id}?"),
         reference: "Because of scattering.".to_owned(),
@@ -231,9 +232,16 @@ fn filters_let_through_what_they_say() {
         verdict: "exhausted".to_owned(),
         ..scored("x", 3, 0.4)
     };
-    let (folder, ..) = index(vec![row("a", 0), scored("b", 1, 0.9), error("e", 2), again, other]);
+    let dear = |row, cost| Row { cost, ..row };
+    let (folder, ..) = index(vec![
+        dear(row("a", 0), None),
+        dear(scored("b", 1, 0.9), Some(0)),
+        dear(error("e", 2), Some(9_000_000_000)),
+        dear(again, None),
+        other,
+    ]);
     let connection = open(&folder);
-    let cases: [(&str, &[&str]); 16] = [
+    let cases: [(&str, &[&str]); 18] = [
         ("", &["o"]),
         ("run=", &["o", "x", "e", "b", "a"]),
         ("run=demo", &["x", "e", "b", "a"]),
@@ -253,6 +261,8 @@ fn filters_let_through_what_they_say() {
         ("run=demo&sort=score", &["b", "a", "x", "e"]),
         ("run=demo&sort=score&order=asc", &["x", "a", "b", "e"]),
         ("run=demo&sort=latency&order=asc", &["a", "b", "e", "x"]),
+        ("run=demo&sort=cost", &["e", "b", "x", "a"]),
+        ("run=demo&sort=cost&order=asc", &["b", "e", "a", "x"]),
     ];
     for (text, expected) in cases {
         assert_eq!(ids(&page(&connection, &parsed(text))), expected, "{text}");

@@ -228,7 +228,7 @@ fn remove_unused_facets(connection: &Connection) -> rusqlite::Result<()> {
 fn insert(connection: &Connection, row: &Row) -> rusqlite::Result<Option<i64>> {
     let mut insert = connection.prepare_cached(
         "INSERT OR IGNORE INTO results VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, \
-         ?17, ?18, ?19, ?20, ?21)",
+         ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
     )?;
     for key in row.key..=row.key + MOST_NEIGHBOURS {
         let inserted = insert.execute(params![
@@ -250,6 +250,8 @@ fn insert(connection: &Connection, row: &Row) -> rusqlite::Result<Option<i64>> {
             row.unsure,
             row.latency,
             row.cost,
+            row.tokens.map(|(sent, _)| sent),
+            row.tokens.map(|(_, received)| received),
             row.decided_at,
             row.title(),
             row.shown_answer(),

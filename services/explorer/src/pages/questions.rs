@@ -1,5 +1,6 @@
 //! Questions: a table of outcomes, filtered, sorted and searched; the address holds all of that.
 
+mod columns;
 mod export;
 mod export_row;
 mod filters;
@@ -152,6 +153,7 @@ impl List<'_> {
         html! {
             nav.presets aria-label=(l.say("Ready-made lists", "Listas preparadas")) {
                 @for (name, query) in filters::presets(l, &self.query.filter.run) {
+                    @let query = Query { columns: self.query.columns.clone(), ..query };
                     @let is_this = query.filter == self.query.filter && query.order == self.query.order;
                     a href=(link(l, &query)) aria-current=[is_this.then_some("true")] { (name) }
                 }

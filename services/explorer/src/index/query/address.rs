@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 
-use super::{Attempts, ONE, Order, Place, Query, Rank, Run, Sort, words};
+use super::{Attempts, Column, ONE, Order, Place, Query, Rank, Run, Sort, words};
 use crate::index::row::{LATEST, name};
 
 /// What is allowed, in English and Spanish.
@@ -40,18 +40,25 @@ const TIME: Allowed = (
     "una hora en UTC como 2026-03-01T12:00:00Z, de 1970 a 2109",
 );
 const WORDS: Allowed = ("a text with letters or digits", "un texto con letras o cifras");
-const SORT: Allowed = ("decided, score, latency, attempts", "decided, score, latency, attempts");
+const SORT: Allowed = (
+    "decided, score, latency, cost, attempts",
+    "decided, score, latency, cost, attempts",
+);
 const ORDER: Allowed = ("asc, desc", "asc, desc");
 const DISTINCT: Allowed = ("yes, with sort=score", "yes, con sort=score");
 const PLACE: Allowed = (
     "last, or after: or before: and what a link of the list has there",
     "last, o after: o before: y lo que tiene ahí un enlace de la lista",
 );
+const COLUMNS: Allowed = (
+    "model, cost, tokens, run, several with commas between them",
+    "model, cost, tokens, run, varias con comas entre ellas",
+);
 const NAME: Allowed = (
     "run, verdict, source, topic, attempts, error, unsure, score_from, score_to, from, to, words, sort, order, \
-     distinct, until, at",
+     distinct, until, at, columns",
     "run, verdict, source, topic, attempts, error, unsure, score_from, score_to, from, to, words, sort, order, \
-     distinct, until, at",
+     distinct, until, at, columns",
 );
 
 impl Query {
@@ -114,6 +121,7 @@ impl Query {
             "distinct" => self.order.distinct = (value == "yes").then_some(true).ok_or(DISTINCT)?,
             "until" => self.until = Some(milliseconds(value).ok_or(TIME)?),
             "at" => self.place = place(value).ok_or(PLACE)?,
+            "columns" => self.columns.extend(columns(value).ok_or(COLUMNS)?),
             _ => return Err(NAME),
         }
         Ok(())
@@ -133,6 +141,7 @@ impl Query {
             order,
             until,
             place,
+            columns,
         } = self;
         let default = Order::default();
         let run = match &filter.run {
@@ -150,6 +159,7 @@ impl Query {
             Place::Before(Rank(value, tie)) => Some(format!("before:{value}.{tie}")),
             Place::Last => Some("last".to_owned()),
         };
+        let columns: Vec<&str> = columns.iter().map(|column| column.name()).collect();
         let score = |millionths: u32| (f64::from(millionths) / f64::from(ONE)).to_string();
         let pairs = [
             ("run", run),
@@ -172,6 +182,7 @@ impl Query {
             ("distinct", order.distinct.then(|| "yes".to_owned())),
             ("until", until.map(time)),
             ("at", at),
+            ("columns", (!columns.is_empty()).then(|| columns.join(","))),
         ];
         pairs
             .into_iter()
@@ -217,6 +228,12 @@ fn milliseconds(value: &str) -> Option<i64> {
     })?;
     let milliseconds = time.as_millisecond();
     (0..=LATEST).contains(&milliseconds).then_some(milliseconds)
+}
+
+/// A form sends them one by one, a link has them in one.
+fn columns(value: &str) -> Option<Vec<Column>> {
+    let named = |name: &str| Column::ALL.into_iter().find(|column| column.name() == name.trim());
+    value.split(',').map(named).collect()
 }
 
 fn place(value: &str) -> Option<Place> {

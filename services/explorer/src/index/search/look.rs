@@ -103,6 +103,7 @@ impl Look {
             Sort::Decided => Some(0),
             Sort::Score => record.score.map(i64::from),
             Sort::Latency => record.latency.map(i64::from),
+            Sort::Cost => record.cost.map(i64::from),
             Sort::Attempts => Some(i64::from(self.facet(record).0)),
         };
         let tie = if self.order.distinct && record.answer != 0 {

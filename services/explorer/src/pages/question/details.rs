@@ -11,8 +11,6 @@ use crate::pages::moment::moment;
 use crate::text::visible;
 use crate::trail::{Record, Trail};
 
-const NANO: f64 = 1e9;
-
 /// The prompt as it was sent for an attempt.
 pub fn prompt(l: Language, view: &View, topics: &Topics, shown: Option<&Attempt>) -> Markup {
     let response = shown.and_then(|attempt| attempt.response.as_ref());
@@ -94,7 +92,7 @@ fn spent_on(l: Language, what: &str, cost: &Cost) -> Markup {
             td.number { (l.whole(cost.calls)) }
             td.number { (whole(cost.input_tokens)) }
             td.number { (whole(cost.output_tokens)) }
-            td.number { (l.decimal(cost.nanodollars as f64 / NANO, 6)) }
+            td.number { (l.dollars(cost.nanodollars)) }
         }
     }
 }

@@ -3,6 +3,7 @@
 use contracts::message::{Source, Verdict};
 use maud::{Markup, Render, html};
 
+use super::columns::chooser;
 use crate::index::facet::Choices;
 use crate::index::query::{Attempts, Filter, ONE, Order, Place, Query, Run, Sort, time};
 use crate::language::Language;
@@ -52,6 +53,10 @@ pub fn presets(l: Language, run: &Run) -> Vec<(&'static str, Query)> {
         (
             l.say("Slowest", "Más lentas"),
             Query::of(filter(), Order::by(Sort::Latency, true)),
+        ),
+        (
+            l.say("Dearest", "Más caras"),
+            Query::of(filter(), Order::by(Sort::Cost, true)),
         ),
     ]
 }
@@ -156,6 +161,7 @@ impl Render for Filters<'_> {
                 @for (name, value) in query.pairs().iter().filter(|(name, _)| ["sort", "order", "distinct"].contains(name)) {
                     input type="hidden" name=(name) value=(value);
                 }
+                (chooser(l, query))
                 button.first { (l.say("Apply", "Aplicar")) }
                 a.button href=(l.link("/questions")) { (l.say("Clear", "Limpiar")) }
             }

@@ -4,8 +4,8 @@ use contracts::message::{Source, Verdict};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::{address, link, sorted};
-use crate::index::query::{Order, Query, Sort};
+use super::{address, columns, link, sorted};
+use crate::index::query::{Column, Order, Query, Sort};
 use crate::index::row;
 use crate::index::search::{Listed, Shown};
 use crate::language::Language;
@@ -15,7 +15,7 @@ use crate::text::visible;
 pub fn rows(l: Language, query: &Query, rows: &[Listed], now: i64) -> Markup {
     html! {
         div.wide {
-            table.questions {
+            table.questions.more[query.shown_columns().next().is_some()] {
                 caption.unseen { (l.say("Questions, their answers and verdicts", "Preguntas, sus respuestas y veredictos")) }
                 thead { tr {
                     th.question scope="col" { (l.say("Question", "Pregunta")) }
@@ -26,6 +26,9 @@ pub fn rows(l: Language, query: &Query, rows: &[Listed], now: i64) -> Markup {
                     th scope="col" { (l.say("Source", "Fuente")) }
                     th scope="col" { (l.say("Subject", "Tema")) }
                     (heading(l, query, Sort::Latency))
+                    @for column in query.shown_columns() {
+                        @if column == Column::Cost { (heading(l, query, Sort::Cost)) } @else { th class=[columns::class(column)] scope="col" { (columns::name(l, column)) } }
+                    }
                     (heading(l, query, Sort::Decided))
                 } }
                 tbody { @for row in rows { (line(l, query, row, now)) } }
@@ -39,6 +42,7 @@ fn name(l: Language, sort: Sort) -> &'static str {
         Sort::Decided => l.say("Decided (UTC)", "Decidida (UTC)"),
         Sort::Score => l.say("Score", "Puntuación"),
         Sort::Latency => l.say("Latency", "Latencia"),
+        Sort::Cost => columns::name(l, Column::Cost),
         Sort::Attempts => l.say("Attempts", "Intentos"),
     }
 }
@@ -77,6 +81,9 @@ fn line(l: Language, query: &Query, row: &Listed, now: i64) -> Markup {
             td data-name=(l.say("Source", "Fuente")) { (shown.source.as_deref().and_then(row::source).map_or("–", |source: Source| l.source(source))) }
             td.subject data-name=(l.say("Subject", "Tema")) { bdi { (visible(shown.subject.as_deref().unwrap_or("–"))) } }
             td.number data-name=(label(Sort::Latency)) { (shown.latency.map_or_else(|| "–".to_owned(), |latency| duration(l, latency))) }
+            @for column in query.shown_columns() {
+                td class=[columns::class(column)] data-name=(columns::name(l, column)) { (columns::value(l, column, shown)) }
+            }
             td.number data-name=(label(Sort::Decided)) { (decided(l, shown.decided_at, now)) }
         }
     }

@@ -39,12 +39,13 @@ async fn texts_are_shown_as_texts() {
         subject: Some("</td><b>".to_owned()),
         run: Some("\" onmouseover=\"alert(3)".to_owned()),
         error: Some("<i>".to_owned()),
+        model: Some("<u>".to_owned()),
         ..row("a/b?c d", 0)
     };
-    let (status, page) = get(vec![evil], None, "/en/questions?run=").await;
+    let (status, page) = get(vec![evil], None, "/en/questions?run=&columns=model,cost,tokens,run").await;
     assert_eq!(status, StatusCode::OK);
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && page.contains("&lt;img src=x"));
-    for tag in ["<script>", "<img", "<b>", "<i>", " onmouseover=\"", "style="] {
+    for tag in ["<script>", "<img", "<b>", "<i>", "<u>", " onmouseover=\"", "style="] {
         assert!(!page.contains(tag), "{tag}");
     }
     assert!(
@@ -93,6 +94,47 @@ async fn the_sorted_column_says_so_and_links_the_other_way() {
     assert!(page.contains("aria-sort=\"ascending\""));
     let other_way = "/en/questions?run=demo&amp;sort=score&amp;distinct=yes&amp;until=2030-01-01T00%3A00%3A00Z";
     assert!(page.contains(other_way), "{page}");
+}
+
+#[tokio::test]
+async fn a_list_by_cost_shows_what_each_outcome_cost_and_those_without_last() {
+    let free = Row {
+        cost: None,
+        ..row("free", 2)
+    };
+    let (_, page) = get(vec![row("a", 0), free], None, "/es/questions?sort=cost").await;
+    let (dear, none) = (
+        page.find("0,000001").unwrap(),
+        page.find("data-name=\"Coste, USD\">–").unwrap(),
+    );
+    assert!(dear < none && page.contains("Más caras"));
+    let (_, page) = get(vec![row("a", 0)], None, "/en/questions").await;
+    assert!(!page.contains("data-name=\"Cost, USD\""));
+}
+
+#[tokio::test]
+async fn columns_that_are_asked_for_stand_in_the_table_and_in_every_link_of_the_list() {
+    let columns = "columns=model%2Ctokens";
+    let rows = || (0..60).map(|number| row(&number.to_string(), number)).collect();
+    let (_, page) = get(rows(), None, &format!("/es/questions?{columns}")).await;
+    assert!(page.contains("data-name=\"Modelo\"><bdi>small</bdi>") && page.contains(">1\u{202f}200 / 34<"));
+    assert!(page.contains("<th scope=\"col\">Modelo</th>") && !page.contains("Coste, USD</a>"));
+    assert!(page.contains("name=\"columns\" value=\"tokens\" checked") && page.contains("Más columnas (2)"));
+    let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let of_the_list = |link: &&str| {
+        ["questions?", "questions.", "/q/"]
+            .iter()
+            .any(|part| link.contains(part))
+    };
+    let without: Vec<&str> = links
+        .filter(of_the_list)
+        .filter(|link| !link.contains(columns))
+        .collect();
+    assert!(without.is_empty(), "{without:?}");
+    let (status, page) = get(vec![], None, "/es/questions?columns=price&verdict=error").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(page.contains("columns=price") && page.contains("model, cost, tokens, run, varias con comas"));
+    assert!(page.contains("href=\"/es/questions?verdict=error\""));
 }
 
 #[tokio::test]

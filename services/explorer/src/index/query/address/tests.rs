@@ -1,5 +1,6 @@
 //! An address and its list are the same thing.
 
+use proptest::collection::btree_set;
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -48,12 +49,13 @@ prop_compose! {
         filter in filter(),
         (sort, descending, distinct) in (select(Sort::ALL.to_vec()), any::<bool>(), any::<bool>()),
         until in of(0..=LATEST),
+        columns in btree_set(select(Column::ALL.to_vec()), 0..=4),
         place in prop_oneof![
             Just(Place::First), rank().prop_map(Place::After), rank().prop_map(Place::Before), Just(Place::Last)
         ],
     ) -> Query {
         let order = Order { sort, descending, distinct: distinct && sort == Sort::Score };
-        Query { filter, order, until, place }
+        Query { filter, order, until, place, columns }
     }
 }
 
@@ -94,6 +96,9 @@ fn a_bad_parameter_is_named_and_the_others_are_kept() {
     );
     assert_eq!(refused.problems[0].allowed.0, "a number from 0 to 1");
     assert_eq!(refused.rest.print(), "run=a");
+    let refused = Query::parse("columns=run,price&columns=model", &[]).unwrap_err();
+    assert_eq!((refused.problems.len(), refused.problems[0].allowed), (1, COLUMNS));
+    assert_eq!(refused.rest.print(), "columns=model");
     let refused = Query::parse("verdit=error", &[]).unwrap_err();
     assert_eq!(refused.problems[0].allowed, NAME);
 }
@@ -102,4 +107,11 @@ fn a_bad_parameter_is_named_and_the_others_are_kept() {
 fn a_form_may_leave_fields_empty() {
     let query = Query::parse("run=&verdict=&score_from=&from=2026-03-01T12%3A00&words=", &[]).unwrap();
     assert_eq!(query.print(), "run=&from=2026-03-01T12%3A00%3A00Z");
+}
+
+#[test]
+fn a_form_names_columns_one_by_one_and_a_link_in_one() {
+    let query = Query::parse("columns=run&columns=cost&columns=", &[]).unwrap();
+    assert_eq!(query.print(), "columns=cost%2Crun");
+    assert_eq!(Query::parse("columns=run,+cost", &[]), Ok(query));
 }
