@@ -156,7 +156,7 @@ test-unit: development setup ## Run the tests that need no servers
 	$(VENV)/pytest calibration experiments flink_job report tests -m 'not e2e'
 
 test-e2e: development setup ## Run the tests against a stack of their own; RUNTIME=compose: in containers
-	$(VENV)/pytest tests -m 'e2e and not long'
+	$(VENV)/pytest tests -m 'e2e and not long' --durations=15
 
 test-long: development setup ## Run the tests that take minutes each: brokers that are killed, state over two million answers, a browser beside 100,000 results
 	$(VENV)/pytest tests -m long --capture=no

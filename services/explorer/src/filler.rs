@@ -67,6 +67,10 @@ pub struct Filler {
     progress: Progress,
     /// Outcomes that the topics have added.
     added: AtomicU64,
+    /// How many there are in the index, as far as it is known,
+    known: AtomicU64,
+    /// and how many have come since, while nobody looked.
+    missed: AtomicU64,
     /// Whether there were more in the topics than could wait.
     lost: AtomicBool,
     /// What a person has had forgotten, as far as the index knows of it.
@@ -82,6 +86,8 @@ impl Filler {
             store,
             progress: Progress::default(),
             added: AtomicU64::new(0),
+            known: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
             lost: AtomicBool::new(false),
             forgotten: Mutex::default(),
         }
@@ -107,34 +113,14 @@ impl Filler {
             return Ok(());
         };
         forgotten?;
-        readiness.begun(NAME);
-        let mut tally = Tally::default();
-        while shutdown.run_until_cancelled(self.index.until_awake()).await.is_some() {
-            tally.slept();
-            self.keep_in_step(kafka, readiness, &mut tally, shutdown.child_token())
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Keeps it in step as long as somebody looks.
-    async fn keep_in_step(
-        &self,
-        kafka: &KafkaConfig,
-        readiness: &Readiness,
-        tally: &mut Tally,
-        stop: CancellationToken,
-    ) -> anyhow::Result<()> {
         let (sender, receiver) = channel(WAITING);
         let learn = |outcome| self.learn(outcome, &sender);
-        let follow = follow(NAME, kafka, readiness, NEWEST, learn, stop.clone());
+        let follow = follow(NAME, kafka, readiness, NEWEST, learn, shutdown.clone());
         let write = async {
-            let _stop = stop.clone().drop_guard();
             tokio::select! {
                 written = self.write(receiver) => written,
-                () = self.compare(tally) => Ok(()),
-                () = self.index.until_asleep() => Ok(()),
-                () = stop.cancelled() => Ok(()),
+                () = self.compare() => Ok(()),
+                () = shutdown.cancelled() => Ok(()),
             }
         };
         tokio::try_join!(follow, write)?;
@@ -143,6 +129,14 @@ impl Filler {
 
     /// Hands on an outcome that was just decided.
     fn learn(&self, outcome: Outcome, sender: &Sender<Row>) {
+        if self.index.is_asleep() {
+            let done = self.known.load(Ordering::Relaxed);
+            let missed = self.missed.fetch_add(1, Ordering::Relaxed) + 1;
+            return self.tell(Some(Reading {
+                done,
+                of: done + missed,
+            }));
+        }
         // Where it was read is of no account here.
         let origin = Origin {
             topic: String::new(),
@@ -185,27 +179,35 @@ impl Filler {
         Ok(())
     }
 
-    /// Reads what is missing: first what has come while nobody looked, then whenever there are more results, or fewer,
-    /// than the index has, and no more are under way.
-    async fn compare(&self, tally: &mut Tally) {
+    /// Reads what is missing whenever there are more results, or fewer, than the index has, and no more are under way.
+    async fn compare(&self) {
+        let mut tally = Tally::default();
         let mut ticks = interval(COMPARE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.index.woken() => {}
+            }
             let (Ok(stored), Ok(known)) = (self.store.count().await, self.change(Writer::count).await) else {
                 continue;
             };
-            let lost = self.lost.swap(false, Ordering::Relaxed);
+            self.known.store(known, Ordering::Relaxed);
+            if self.index.is_asleep() {
+                continue;
+            }
+            let lost = self.lost.swap(false, Ordering::Relaxed) | (self.missed.swap(0, Ordering::Relaxed) > 0);
             if tally.differs(stored, known, self.added.load(Ordering::Relaxed)) || lost {
                 match self.read_all(stored).await {
-                    Ok(unreadable) => *tally = Tally::after(unreadable),
+                    Ok(unreadable) => tally = Tally::after(unreadable),
                     Err(error) => {
                         warn!(%error, "the results could not all be read; they are read again later");
                         self.lost.store(true, Ordering::Relaxed);
+                        continue;
                     }
                 }
             }
-            self.index.is_in_step();
+            self.index.caught_up();
         }
     }
 
@@ -293,10 +295,34 @@ impl Filler {
 #[cfg(test)]
 mod tests {
     use messaging::input::Input as _;
+    use tokio::time::advance;
 
     use super::*;
+    use crate::index::AWAKE;
     use crate::index::tests::index;
     use crate::store::tests::nobodys_store;
+
+    #[tokio::test(start_paused = true)]
+    async fn while_nobody_looks_outcomes_are_only_counted() {
+        let (_folder, index, writer) = index(vec![]);
+        let store = nobodys_store().await;
+        let filler = Filler::new(writer, index.clone(), store);
+        let (sender, mut receiver) = channel(9);
+        let example = include_str!("../../../contracts/examples/ValidatedResponse/valid/every_field.json");
+        let mut learn = || {
+            let outcome = Outcome::Validated(serde_json::from_str(example).unwrap());
+            filler.learn(outcome, &sender);
+            receiver.try_recv().is_ok()
+        };
+        assert!(learn());
+        advance(AWAKE).await;
+        assert!(!learn() && !learn());
+        assert_eq!(*filler.progress().lock().unwrap(), Some(Reading { done: 0, of: 2 }));
+        index.read_asleep(|_| Ok(())).await.unwrap();
+        assert!(!learn(), "who looks for nobody wakes nothing");
+        index.read(|_| Ok(())).await.unwrap();
+        assert!(learn(), "somebody has looked");
+    }
 
     #[tokio::test]
     async fn what_was_forgotten_comes_without_texts() {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rusqlite::{Connection, InterruptHandle, OpenFlags};
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::row::Row;
 pub use self::writer::Writer;
@@ -30,7 +30,7 @@ const VERSION: i64 = 4;
 const READERS: usize = 4;
 /// How long after the last look outcomes are still added as they come.
 pub const AWAKE: Duration = Duration::from_secs(600);
-/// The longest that who looks first waits for what has come since.
+/// So long after somebody looks first all who look wait for what has come meanwhile.
 const CATCH_UP: Duration = Duration::from_secs(1);
 /// The longest that a query may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -53,14 +53,30 @@ pub enum ReadError {
 #[derive(Clone)]
 pub struct Index(Arc<Readers>);
 
+/// Who looks, and whether they see everything.
+#[derive(Debug, Clone, Copy, Default)]
+struct Looks {
+    /// When somebody looked last.
+    last: Option<Instant>,
+    /// When somebody looked first after nobody had for long.
+    first: Option<Instant>,
+    /// Whether the index has what had come until then.
+    caught_up: bool,
+}
+
+impl Looks {
+    fn is_awake(&self) -> bool {
+        self.last.is_some_and(|last| last.elapsed() < AWAKE)
+    }
+}
+
 struct Readers {
     file: PathBuf,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
-    /// When somebody looked last.
-    looked: watch::Sender<Option<Instant>>,
-    /// Who waits until it has what has come since.
-    in_step: Notify,
+    looks: watch::Sender<Looks>,
+    /// Who waits until somebody looks.
+    woken: Notify,
 }
 
 impl Index {
@@ -88,8 +104,8 @@ impl Index {
             file,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(READERS)),
-            looked: watch::Sender::default(),
-            in_step: Notify::new(),
+            looks: watch::Sender::default(),
+            woken: Notify::new(),
         };
         Ok((Self(Arc::new(readers)), Writer::new(connection)))
     }
@@ -104,33 +120,45 @@ impl Index {
         Ok(found.map(Writer::new))
     }
 
-    /// Notes that somebody looks; who does so first waits a moment for what has come since the last look.
+    /// Notes that somebody looks; in the first moment after a sleep, waits for what has come meanwhile.
     pub async fn wake(&self) {
-        let in_step = self.0.in_step.notified();
-        if !is_awake(self.0.looked.send_replace(Some(Instant::now()))) {
-            let _ = timeout(CATCH_UP, in_step).await;
-        }
-    }
-
-    /// Waits until somebody looks; who does so first waits for [`Self::is_in_step`] then.
-    pub async fn until_awake(&self) {
-        let _ = self.0.looked.subscribe().wait_for(|looked| is_awake(*looked)).await;
-    }
-
-    /// Waits until nobody has looked for long: then it is not filled.
-    pub async fn until_asleep(&self) {
-        loop {
-            let looked = *self.0.looked.borrow();
-            match looked.filter(|_| is_awake(looked)) {
-                Some(looked) => sleep_until(looked + AWAKE).await,
-                None => return,
+        self.0.looks.send_modify(|looks| {
+            if !looks.is_awake() {
+                (looks.first, looks.caught_up) = (Some(Instant::now()), false);
+                self.0.woken.notify_one();
             }
-        }
+            looks.last = Some(Instant::now());
+        });
+        self.catch_up().await;
     }
 
-    /// Tells who waits that it has what has come since it was awake last.
-    pub fn is_in_step(&self) {
-        self.0.in_step.notify_waiters();
+    /// Whether nobody has looked for long: then it is not filled.
+    pub fn is_asleep(&self) -> bool {
+        !self.0.looks.borrow().is_awake()
+    }
+
+    /// Waits until somebody looks, and sees what there is.
+    pub async fn until_awake(&self) {
+        let _ = self.0.looks.subscribe().wait_for(Looks::is_awake).await;
+        self.catch_up().await;
+    }
+
+    /// Waits until somebody looks first after a sleep.
+    pub async fn woken(&self) {
+        self.0.woken.notified().await;
+    }
+
+    /// Tells that the index has what had come when it was woken.
+    pub fn caught_up(&self) {
+        self.0.looks.send_modify(|looks| looks.caught_up = true);
+    }
+
+    async fn catch_up(&self) {
+        let Looks { first, caught_up, .. } = *self.0.looks.borrow();
+        if let Some(first) = first.filter(|_| !caught_up) {
+            let mut looks = self.0.looks.subscribe();
+            let _ = timeout_at(first + CATCH_UP, looks.wait_for(|looks| looks.caught_up)).await;
+        }
     }
 
     /// Runs a query on a thread of its own.
@@ -176,10 +204,6 @@ impl Index {
             Err(_) => Err(ReadError::TooLong),
         }
     }
-}
-
-fn is_awake(looked: Option<Instant>) -> bool {
-    looked.is_some_and(|looked| looked.elapsed() < AWAKE)
 }
 
 /// Ends a query that is still running when it is dropped.

@@ -143,8 +143,11 @@ impl Sampler {
                 self.keep(
                     |state| &mut state.decided,
                     async || {
-                        // What is not filled says nothing of what goes on.
-                        index.until_awake().await;
+                        if index.is_asleep() {
+                            // What is not filled says nothing of what goes on.
+                            self.state.send_modify(|state| state.decided = Seen::default());
+                            index.until_awake().await;
+                        }
                         decided::look(&index, now()).await
                     }
                 ),

@@ -10,7 +10,7 @@
 //! | [`offsets`] | which offset may be stored while records finish in any order |
 //! | [`follower`] | reading a topic along, without a group and without promises |
 //! | [`client`] | how to reach Kafka |
-//! | [`producer`] | writing records |
+//! | [`producer`] | writing records, and knowing that they are there |
 //! | [`dead_letter`] | records that can never be handled |
 //! | [`batcher`] | many look-ups in one round trip |
 //! | [`gatherer`] | what is asked for one by one, done together |
@@ -28,7 +28,7 @@ mod assignment;
 pub mod batcher;
 pub mod client;
 pub mod dead_letter;
-pub mod delivery;
+mod delivery;
 pub mod follower;
 pub mod gatherer;
 pub mod handler;

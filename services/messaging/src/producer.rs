@@ -8,10 +8,10 @@ use anyhow::Context as _;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::producer::Producer as _;
 
-use crate::client::{KafkaConfig, LogContext, tell};
-use crate::delivery::{self, Delivery, deliver};
+use crate::client::{KafkaConfig, tell};
+use crate::delivery::Deliveries;
 use crate::topic_id::topic_id;
 use crate::wait::{Absence, until_ok};
 use contracts::record;
@@ -53,10 +53,19 @@ impl Outgoing {
     }
 }
 
+/// Where a record landed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+}
+
 /// Writes records; cheap to clone, all clones share one connection.
 #[derive(Clone)]
 pub struct Producer {
-    producer: Arc<BaseProducer<LogContext>>,
+    deliveries: Arc<Deliveries>,
     place: Arc<str>,
     topic_prefix: Arc<str>,
 }
@@ -82,7 +91,7 @@ impl Producer {
             config.set(key, value);
         }
         Ok(Self {
-            producer: delivery::producer(&config).context("Kafka producer settings")?,
+            deliveries: Arc::new(Deliveries::new(&config).context("Kafka producer settings")?),
             place: kafka.kafka_bootstrap_servers.as_str().into(),
             topic_prefix: kafka.topic_prefix.as_str().into(),
         })
@@ -96,7 +105,7 @@ impl Producer {
         let mut absence = None;
         let topic = self.topic(record.topic);
         loop {
-            let error = match deliver(&self.producer, &topic, record).await {
+            let error = match self.deliveries.deliver(&topic, record).await {
                 Err(error) if is_temporary(&error) => error,
                 delivered => return delivered,
             };
@@ -116,20 +125,14 @@ impl Producer {
         }
     }
 
-    /// Waits until everything sent so far is delivered.
-    ///
-    /// # Errors
-    /// When `deadline` passes first.
-    pub fn flush(&self, deadline: Duration) -> Result<(), KafkaError> {
-        self.producer.flush(deadline)
-    }
-
     /// Waits until Kafka answers and has every one of `topics`.
     pub async fn wait_for_topics(&self, topics: &[&'static str]) {
         until_ok("Kafka", &self.place, || {
-            let (producer, topics) = (self.producer.clone(), self.topics(topics));
+            let (deliveries, topics) = (Arc::clone(&self.deliveries), self.topics(topics));
             async {
-                let missing = tokio::task::spawn_blocking(move || missing_topics(producer.client(), &topics)).await??;
+                let missing =
+                    tokio::task::spawn_blocking(move || missing_topics(deliveries.producer().client(), &topics))
+                        .await??;
                 anyhow::ensure!(missing.is_empty(), "there is no topic {} yet", missing.join(", "));
                 anyhow::Ok(())
             }
@@ -145,8 +148,13 @@ impl Producer {
     /// until Kafka answers.
     pub async fn topic_ids(&self, topics: &[&'static str]) -> Vec<String> {
         until_ok("Kafka", &self.place, || {
-            let (producer, topics) = (self.producer.clone(), self.topics(topics));
-            let ask = move || topics.iter().map(|topic| topic_id(producer.client(), topic)).collect();
+            let (deliveries, topics) = (Arc::clone(&self.deliveries), self.topics(topics));
+            let ask = move || {
+                topics
+                    .iter()
+                    .map(|topic| topic_id(deliveries.producer().client(), topic))
+                    .collect()
+            };
             async { tokio::task::spawn_blocking(ask).await? }
         })
         .await

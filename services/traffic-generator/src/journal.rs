@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use contracts::value::Id;
 use jiff::Timestamp;
-use messaging::delivery::Delivery;
+use messaging::producer::Delivery;
 use serde::Serialize;
 
 /// A question that was given to Kafka.

@@ -24,6 +24,7 @@ async fn drawn(rows: Vec<Row>, draw: Draw, labelled: &[String], count: usize) ->
     writer.add(rows, Learnt::Stored).unwrap();
     let labelled = labelled.iter().cloned().collect();
     index
+        .awake()
         .read(move |index| smallest(index, &draw, &labelled, count))
         .await
         .unwrap()

@@ -1,7 +1,5 @@
 //! When the index and the results differ for good.
 
-use std::mem;
-
 /// Tells whether outcomes are missing, or too many, from counts alone.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -9,8 +7,6 @@ pub struct Tally {
     unreadable: u64,
     /// What was counted before: results, outcomes in the index, outcomes that the topics have added.
     before: Option<(u64, u64, u64)>,
-    /// Whether it was not counted for long.
-    slept: bool,
 }
 
 impl Tally {
@@ -18,24 +14,18 @@ impl Tally {
     pub fn after(unreadable: u64) -> Self {
         Self {
             unreadable,
-            ..Self::default()
+            before: None,
         }
     }
 
-    /// The next time any difference counts: outcomes have come that nobody learnt of.
-    pub fn slept(&mut self) {
-        self.slept = true;
-    }
-
     /// Whether they differ for another reason than that some are under way: nothing has changed since the last time, or
-    /// by more than has come since then.
+    /// by more than has come since then. An index that is new need not wait to find out.
     pub fn differs(&mut self, stored: u64, known: u64, added: u64) -> bool {
         let stored = stored.saturating_sub(self.unreadable);
         let before = self.before.replace((stored, known, added));
-        let slept = mem::take(&mut self.slept);
         let differ = stored.abs_diff(known);
         differ > 0
-            && (slept
+            && (known == 0
                 || before.is_some_and(|before| (before.0, before.1) == (stored, known) || differ > added - before.2))
     }
 }
@@ -62,21 +52,12 @@ mod tests {
         let mut tally = Tally::default();
         assert!(!tally.differs(50_000, 20_000, 1000));
         assert!(tally.differs(51_000, 21_000, 2000));
+        assert!(Tally::default().differs(1, 0, 0), "a new index");
+        assert!(!Tally::default().differs(0, 0, 0));
         let mut tally = Tally::after(7);
         assert!(
             !tally.differs(107, 100, 0) && !tally.differs(107, 100, 0),
             "seven cannot be read"
         );
-    }
-
-    #[test]
-    fn after_a_sleep_every_difference_counts_once() {
-        let mut tally = Tally::default();
-        tally.slept();
-        assert!(!tally.differs(7, 7, 0));
-        assert!(!tally.differs(8, 7, 0), "it is under way");
-        tally.slept();
-        assert!(tally.differs(9, 7, 2));
-        assert!(!tally.differs(10, 8, 3));
     }
 }

@@ -43,7 +43,8 @@ impl Point {
 /// Outcomes stored each second between two looks.
 fn rate((then, before): &(Timestamp, Stored), (now, stored): &(Timestamp, Stored)) -> Option<f64> {
     let seconds = now.duration_since(*then).as_secs_f64();
-    (seconds > 0.0).then(|| (stored.decided - before.decided).max(0) as f64 / seconds)
+    let more = stored.decided - before.decided;
+    (seconds > 0.0 && more >= 0).then(|| more as f64 / seconds)
 }
 
 impl History {
@@ -99,7 +100,7 @@ mod tests {
         state.stored.note(at(14), Ok(stored(700)));
         let per_second = |before| Point::of(&state, Some(&before), at(15)).per_second;
         assert_eq!(per_second((at(10), stored(100))), Some(150.0));
-        assert_eq!(per_second((at(10), stored(900))), Some(0.0), "they were deleted");
+        assert_eq!(per_second((at(10), stored(900))), None, "they were deleted");
         assert_eq!(per_second((at(14), stored(700))), None, "nobody has looked since");
     }
 }
