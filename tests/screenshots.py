@@ -50,6 +50,8 @@ def main() -> None:
     with Stack() as stack, browser() as window, Probe(stack) as probe:
         url = stack.endpoints["EXPLORER_URL"]
         window.size(*SIZE)
+        # explorer sleeps until somebody looks.
+        window.open(f"{url}/en")
         asking = threading.Thread(target=stack.send, kwargs=TRAFFIC)
         asking.start()
         time.sleep(NOON_S)
