@@ -129,7 +129,7 @@ impl Filler {
 
     /// Hands on an outcome that was just decided.
     fn learn(&self, outcome: Outcome, sender: &Sender<Row>) {
-        if self.index.is_asleep() {
+        if self.index.sleep().is_asleep() {
             let done = self.known.load(Ordering::Relaxed);
             let missed = self.missed.fetch_add(1, Ordering::Relaxed) + 1;
             return self.tell(Some(Reading {
@@ -187,13 +187,13 @@ impl Filler {
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                () = self.index.woken() => {}
+                () = self.index.sleep().woken() => {}
             }
             let (Ok(stored), Ok(known)) = (self.store.count().await, self.change(Writer::count).await) else {
                 continue;
             };
             self.known.store(known, Ordering::Relaxed);
-            if self.index.is_asleep() {
+            if self.index.sleep().is_asleep() {
                 continue;
             }
             let lost = self.lost.swap(false, Ordering::Relaxed) | (self.missed.swap(0, Ordering::Relaxed) > 0);
@@ -207,7 +207,7 @@ impl Filler {
                     }
                 }
             }
-            self.index.caught_up();
+            self.index.sleep().caught_up();
         }
     }
 
@@ -298,7 +298,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::index::AWAKE;
+    use crate::index::sleep::AWAKE;
     use crate::index::tests::index;
     use crate::store::tests::nobodys_store;
 

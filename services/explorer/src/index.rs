@@ -6,6 +6,7 @@ pub mod packed;
 pub mod query;
 pub mod row;
 pub mod search;
+pub mod sleep;
 pub mod writer;
 
 use std::fs;
@@ -15,10 +16,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rusqlite::{Connection, InterruptHandle, OpenFlags};
-use tokio::sync::{Notify, Semaphore, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 pub use self::row::Row;
+pub use self::sleep::Sleep;
 pub use self::writer::Writer;
 
 /// The index, in the folder for it.
@@ -28,10 +30,6 @@ const SCHEMA: &str = include_str!("index/schema.sql");
 const VERSION: i64 = 4;
 /// Most queries at once.
 const READERS: usize = 4;
-/// How long after the last look outcomes are still added as they come.
-pub const AWAKE: Duration = Duration::from_secs(600);
-/// So long after somebody looks first all who look wait for what has come meanwhile.
-const CATCH_UP: Duration = Duration::from_secs(1);
 /// The longest that a query may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -53,30 +51,11 @@ pub enum ReadError {
 #[derive(Clone)]
 pub struct Index(Arc<Readers>);
 
-/// Who looks, and whether they see everything.
-#[derive(Debug, Clone, Copy, Default)]
-struct Looks {
-    /// When somebody looked last.
-    last: Option<Instant>,
-    /// When somebody looked first after nobody had for long.
-    first: Option<Instant>,
-    /// Whether the index has what had come until then.
-    caught_up: bool,
-}
-
-impl Looks {
-    fn is_awake(&self) -> bool {
-        self.last.is_some_and(|last| last.elapsed() < AWAKE)
-    }
-}
-
 struct Readers {
     file: PathBuf,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
-    looks: watch::Sender<Looks>,
-    /// Who waits until somebody looks.
-    woken: Notify,
+    sleep: Sleep,
 }
 
 impl Index {
@@ -104,8 +83,7 @@ impl Index {
             file,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(READERS)),
-            looks: watch::Sender::default(),
-            woken: Notify::new(),
+            sleep: Sleep::default(),
         };
         Ok((Self(Arc::new(readers)), Writer::new(connection)))
     }
@@ -120,45 +98,9 @@ impl Index {
         Ok(found.map(Writer::new))
     }
 
-    /// Notes that somebody looks; in the first moment after a sleep, waits for what has come meanwhile.
-    pub async fn wake(&self) {
-        self.0.looks.send_modify(|looks| {
-            if !looks.is_awake() {
-                (looks.first, looks.caught_up) = (Some(Instant::now()), false);
-                self.0.woken.notify_one();
-            }
-            looks.last = Some(Instant::now());
-        });
-        self.catch_up().await;
-    }
-
-    /// Whether nobody has looked for long: then it is not filled.
-    pub fn is_asleep(&self) -> bool {
-        !self.0.looks.borrow().is_awake()
-    }
-
-    /// Waits until somebody looks, and sees what there is.
-    pub async fn until_awake(&self) {
-        let _ = self.0.looks.subscribe().wait_for(Looks::is_awake).await;
-        self.catch_up().await;
-    }
-
-    /// Waits until somebody looks first after a sleep.
-    pub async fn woken(&self) {
-        self.0.woken.notified().await;
-    }
-
-    /// Tells that the index has what had come when it was woken.
-    pub fn caught_up(&self) {
-        self.0.looks.send_modify(|looks| looks.caught_up = true);
-    }
-
-    async fn catch_up(&self) {
-        let Looks { first, caught_up, .. } = *self.0.looks.borrow();
-        if let Some(first) = first.filter(|_| !caught_up) {
-            let mut looks = self.0.looks.subscribe();
-            let _ = timeout_at(first + CATCH_UP, looks.wait_for(|looks| looks.caught_up)).await;
-        }
+    /// Whether it is filled at all.
+    pub fn sleep(&self) -> &Sleep {
+        &self.0.sleep
     }
 
     /// Runs a query on a thread of its own.
@@ -169,7 +111,7 @@ impl Index {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
-        self.wake().await;
+        self.sleep().wake().await;
         self.read_asleep(query).await
     }
 

@@ -143,10 +143,10 @@ impl Sampler {
                 self.keep(
                     |state| &mut state.decided,
                     async || {
-                        if index.is_asleep() {
+                        if index.sleep().is_asleep() {
                             // What is not filled says nothing of what goes on.
                             self.state.send_modify(|state| state.decided = Seen::default());
-                            index.until_awake().await;
+                            index.sleep().until_awake().await;
                         }
                         decided::look(&index, now()).await
                     }

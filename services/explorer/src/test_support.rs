@@ -47,7 +47,8 @@ pub fn scorer() -> Scorer {
 /// The pages over an index in a folder; neither MongoDB nor Kafka is there.
 pub async fn app(folder: &Path) -> (App, Writer) {
     let (index, writer) = Index::open(folder).unwrap();
-    (app_over(index.awake()).await, writer)
+    index.sleep().end();
+    (app_over(index).await, writer)
 }
 
 /// The pages over an index; neither MongoDB nor Kafka is there.

@@ -56,7 +56,8 @@ pub fn index_of(rows: Vec<Row>) -> (Index, Writer, TempDir) {
     let folder = TempDir::new().unwrap();
     let (index, mut writer) = Index::open(folder.path()).unwrap();
     writer.add(rows, Learnt::Stored).unwrap();
-    (index.awake(), writer, folder)
+    index.sleep().end();
+    (index, writer, folder)
 }
 
 /// What b comes to against a.

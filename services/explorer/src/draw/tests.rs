@@ -21,10 +21,10 @@ fn row(number: usize, changes: &[(&str, serde_json::Value)]) -> Row {
 async fn drawn(rows: Vec<Row>, draw: Draw, labelled: &[String], count: usize) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let (index, mut writer) = Index::open(folder.path()).unwrap();
+    index.sleep().end();
     writer.add(rows, Learnt::Stored).unwrap();
     let labelled = labelled.iter().cloned().collect();
     index
-        .awake()
         .read(move |index| smallest(index, &draw, &labelled, count))
         .await
         .unwrap()

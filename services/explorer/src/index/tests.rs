@@ -1,17 +1,13 @@
 //! What the index promises, without any server: rows are made here, and written and read as ever.
 
-use std::time::Duration;
-
 use rusqlite::Connection;
 use tempfile::TempDir;
-use tokio::join;
-use tokio::time::{Instant, sleep};
 
 use super::query::{Filter, Order, Place, Query, Rank, Run, Sort};
 use super::row::{Row, answer_id, key};
 use super::search::{self, Page};
 use super::writer::{Added, Learnt};
-use super::{AWAKE, CATCH_UP, FILE, Index, Looks, Writer};
+use super::{FILE, Index, Writer};
 
 /// When the first outcome of these tests was decided.
 pub const START: i64 = 1_770_000_000_000;
@@ -70,50 +66,18 @@ pub fn index(rows: Vec<Row>) -> (TempDir, Index, Writer) {
     let folder = TempDir::new().unwrap();
     let (index, mut writer) = Index::open(folder.path()).unwrap();
     writer.add(rows, Learnt::Topic).unwrap();
-    (folder, index.awake(), writer)
+    index.sleep().end();
+    (folder, index, writer)
 }
 
-impl Index {
-    /// Somebody looks already, and need not wait: nobody fills it.
-    pub fn awake(self) -> Self {
-        let now = Some(Instant::now());
-        self.0.looks.send_replace(Looks {
-            last: now,
-            first: now,
-            caught_up: true,
-        });
-        self
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn whoever_looks_in_the_first_moment_waits_for_what_has_come_since() {
+#[tokio::test]
+async fn who_looks_for_nobody_wakes_nothing() {
     let folder = TempDir::new().unwrap();
     let (index, _writer) = Index::open(folder.path()).unwrap();
-    assert!(index.is_asleep());
-    let waited = async || {
-        let began = Instant::now();
-        index.wake().await;
-        began.elapsed()
-    };
-    let fill = async {
-        index.woken().await;
-        sleep(CATCH_UP / 2).await;
-        index.caught_up();
-    };
-    let late = async {
-        sleep(CATCH_UP / 4).await;
-        waited().await
-    };
-    let ((), first, second, ()) = join!(fill, waited(), late, index.until_awake());
-    assert_eq!((first, second), (CATCH_UP / 2, CATCH_UP / 4));
-    assert_eq!(waited().await, Duration::ZERO, "it has everything");
-
-    sleep(AWAKE).await;
     index.read_asleep(|_| Ok(())).await.unwrap();
-    assert!(index.is_asleep(), "who looks for nobody wakes nothing");
-    assert_eq!(waited().await, CATCH_UP, "nobody waits longer than that");
-    assert_eq!(waited().await, Duration::ZERO);
+    assert!(index.sleep().is_asleep());
+    index.read(|_| Ok(())).await.unwrap();
+    assert!(!index.sleep().is_asleep());
 }
 
 fn open(folder: &TempDir) -> Connection {

@@ -40,7 +40,7 @@ pub fn routes() -> Router<App> {
 /// The page.
 pub async fn show(visit: Visit, State(app): State<App>) -> Markup {
     let l = visit.language;
-    app.index.wake().await;
+    app.index.sleep().wake().await;
     visit.page(Section::Now, l.say("Now", "Ahora"), &view::page(&content(&app, l), l))
 }
 
@@ -67,7 +67,7 @@ async fn events(visit: Visit, State(app): State<App>) -> Response {
         let app = app.clone();
         async move {
             ticks.tick().await;
-            app.index.wake().await;
+            app.index.sleep().wake().await;
             let event = Event::default().retry(RETRY).data(content(&app, l).into_string());
             Some((Ok(event), (ticks, reader)))
         }
