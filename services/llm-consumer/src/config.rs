@@ -23,7 +23,7 @@ mod offline;
 mod openai;
 
 pub use offline::OfflineConfig;
-pub use openai::{ExtraBody, OpenAiConfig};
+pub use openai::OpenAiConfig;
 
 /// The pause after a call that failed; it doubles with each further failure.
 const FIRST_DELAY: Duration = Duration::from_millis(500);

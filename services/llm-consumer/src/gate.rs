@@ -7,6 +7,8 @@
 mod health;
 mod rate;
 mod report;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -22,7 +24,6 @@ use tracing::info;
 use crate::model::{ErrorKind, ModelError};
 use health::{Change, Health};
 use rate::{Rates, Taken};
-pub use report::Report;
 use report::tell;
 pub use verdict::Next;
 

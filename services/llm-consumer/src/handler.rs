@@ -1,5 +1,8 @@
 //! One question: asked, and turned into an answer or an error outcome.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use contracts::message::{Answer, ErrorMessage, LlmRequest, LlmResponse, Spent, Usage};

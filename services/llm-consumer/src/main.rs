@@ -1,4 +1,39 @@
-//! The service: config, tracing, connect, run, exit code.
+//! Answers every question on `llm_requests`: with a model's answer on `llm_responses`,
+//! or, when that concerns the question alone, with the reason on `llm_errors`.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`] | every setting |
+//! | [`handler`] | an `LlmRequest` to an `LlmResponse` or an `ErrorMessage` |
+//! | [`prompt`] | what the model is sent; never anything of the reference answer |
+//! | [`gate`] | when a call may begin: limits, and outages that all questions wait for |
+//! | [`caller`] | THE retry layer |
+//! | [`billing`] | what calls cost, and whether there is money for another |
+//! | [`prices`] | what models cost |
+//! | [`budget`] | what calls may cost, over all replicas |
+//! | [`money`] | US dollars as whole numbers |
+//! | [`answers`] | answers that were paid for, and are not paid for again |
+//! | [`cassette`] | recording a model's answers into a file, and answering from it |
+//! | [`model`] | what a language model is, and how it fails |
+//! | [`offline`] | a simulated model that needs no network |
+//! | [`openai`] | any server that speaks OpenAI's chat completions |
+
+mod answers;
+mod billing;
+mod budget;
+mod caller;
+mod cassette;
+mod config;
+mod gate;
+mod handler;
+mod model;
+mod money;
+mod offline;
+mod openai;
+mod prices;
+mod prompt;
+#[cfg(test)]
+mod test_support;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -6,17 +41,6 @@ use std::time::Duration;
 
 use axum::routing::get;
 use axum::{Json, Router};
-use llm_consumer::answers::Answers;
-use llm_consumer::billing::Billing;
-use llm_consumer::budget::Budget;
-use llm_consumer::caller::Caller;
-use llm_consumer::cassette::{Player, Recorder};
-use llm_consumer::config::{Config, Mode};
-use llm_consumer::gate::Gate;
-use llm_consumer::handler::LlmHandler;
-use llm_consumer::model::LanguageModel;
-use llm_consumer::offline::Offline;
-use llm_consumer::openai::OpenAi;
 use messaging::http::{self, Readiness};
 use messaging::model_settings::{self, ModelSettings, NOTICED_WITHIN};
 use messaging::mongo::Mongo;
@@ -25,6 +49,18 @@ use messaging::worker::Worker;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::answers::Answers;
+use crate::billing::Billing;
+use crate::budget::Budget;
+use crate::caller::Caller;
+use crate::cassette::{Player, Recorder};
+use crate::config::{Config, Mode};
+use crate::gate::Gate;
+use crate::handler::LlmHandler;
+use crate::model::LanguageModel;
+use crate::offline::Offline;
+use crate::openai::OpenAi;
 
 const SERVICE: &str = "llm-consumer";
 /// How long a stop waits for MongoDB to take note of what was spent.

@@ -6,6 +6,8 @@
 
 mod phrases;
 mod rewrite;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::str::FromStr;

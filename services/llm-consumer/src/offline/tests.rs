@@ -1,15 +1,14 @@
 //! The simulated model before the judge that is shipped: its answers are as good, or as bad, as they are meant to be.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::time::Duration;
 
+use crate::config::OfflineConfig;
+use crate::model::{Ask, Completion, LanguageModel as _, ModelError};
+use crate::offline::{MODEL, Offline, Reference, TRAP};
+use crate::prompt::Prompt;
 use contracts::message::Question;
 use judge::{Case, Scorer};
-use llm_consumer::config::OfflineConfig;
-use llm_consumer::model::{Ask, Completion, LanguageModel as _, ModelError};
-use llm_consumer::offline::{MODEL, Offline, Reference, TRAP};
-use llm_consumer::prompt::Prompt;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

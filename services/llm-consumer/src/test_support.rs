@@ -1,10 +1,17 @@
 //! What the tests of the handler share: requests, records, and a small model server.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::billing::Billing;
+use crate::caller::{Caller, Limits};
+use crate::config::Config;
+use crate::gate::{Gate, GateLimits};
+use crate::handler::LlmHandler;
+use crate::model::LanguageModel;
+use crate::openai::OpenAi;
+use crate::prices::Prices;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
@@ -15,14 +22,6 @@ use clap::Parser as _;
 use contracts::message::{Cost, ErrorMessage, Identity, LlmRequest, LlmResponse, PreviousAttempt, Question, Spent};
 use contracts::topic::Message;
 use jiff::Timestamp;
-use llm_consumer::billing::Billing;
-use llm_consumer::caller::{Caller, Limits};
-use llm_consumer::config::Config;
-use llm_consumer::gate::{Gate, GateLimits};
-use llm_consumer::handler::LlmHandler;
-use llm_consumer::model::LanguageModel;
-use llm_consumer::openai::OpenAi;
-use llm_consumer::prices::Prices;
 use messaging::handler::Handler as _;
 use messaging::lease::Lease;
 use messaging::producer::Outgoing;

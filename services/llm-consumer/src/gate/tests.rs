@@ -1,16 +1,13 @@
 //! The gate: who may call, who waits, and what an outage costs: time.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::gate::{Gate, GateLimits, Next, Pass, Visit};
+use crate::model::{ErrorKind, ModelError};
+use crate::test_support::GATE;
 use contracts::value::Id;
 use futures::future::join_all;
-use llm_consumer::gate::{Gate, GateLimits, Next, Pass, Visit};
-use llm_consumer::model::{ErrorKind, ModelError};
-use support::GATE;
 use tokio::time::{Instant, timeout};
 
 fn gate(concurrency: usize) -> Arc<Gate> {

@@ -1,23 +1,20 @@
 //! The handler: what it refuses, what it never shows, and how questions share a model.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::caller::Limits;
+use crate::config::Config;
+use crate::gate::GateLimits;
+use crate::offline::Offline;
+use crate::test_support::{GATE, LIMITS, Server, Step, ask, handler, limited, numbered, read, request};
 use clap::Parser as _;
 use contracts::message::{ErrorMessage, LlmResponse, PreviousAttempt, Question};
 use contracts::topic::{MAX_QUESTION_BYTES, MAX_RECORD_BYTES};
-use llm_consumer::caller::Limits;
-use llm_consumer::config::Config;
-use llm_consumer::gate::GateLimits;
-use llm_consumer::offline::Offline;
 use messaging::handler::{Failure, Handler as _};
 use messaging::lease::Lease;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use support::{GATE, LIMITS, Server, Step, ask, handler, limited, numbered, read, request};
 use tokio_util::sync::CancellationToken;
 
 fn offline(arguments: &[&str]) -> Offline {

@@ -1,16 +1,16 @@
 //! The real client against a small server of chat completions that misbehaves.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::time::Duration;
 
+use super::is_local;
+use crate::caller::Limits;
+use crate::test_support::{
+    GATE, LIMITS, Server, Step, answered, ask, failed, handler, limited, model_with, read, request,
+};
 use axum::http::StatusCode;
 use contracts::message::{ErrorMessage, LlmResponse};
 use contracts::topic::MAX_ANSWER_BYTES;
-use llm_consumer::caller::Limits;
 use serde_json::{Value, json};
-use support::{GATE, LIMITS, Server, Step, answered, ask, failed, handler, limited, read, request};
 
 fn reply(body: Value) -> Vec<Step> {
     vec![Step::Reply(StatusCode::OK, None, body.to_string())]
@@ -101,7 +101,7 @@ async fn the_next_model_of_the_ladder_is_asked_with_what_the_settings_add() {
         "--llm-extra-body={\"top_p\":0.25}",
         "--llm-extra-headers={\"api-key\":\"sk-more\"}",
     ];
-    let handler = handler(support::model_with(&server.url, &settings));
+    let handler = handler(model_with(&server.url, &settings));
     let mut again = request("Why?");
     again.previous.as_mut().unwrap().finish_reason = Some("length".into());
     read::<LlmResponse>(&ask(&handler, again).await);
@@ -214,7 +214,7 @@ async fn a_secret_that_the_server_quotes_is_not_passed_on() {
     for status in [StatusCode::BAD_REQUEST, StatusCode::OK] {
         let server = Server::playing(vec![quote(status)]).await;
         let settings = ["--openai-model=small", "--llm-extra-headers={\"api-key\":\"sk-more\"}"];
-        let handler = handler(support::model_with(&server.url, &settings));
+        let handler = handler(model_with(&server.url, &settings));
         let error: ErrorMessage = read(&ask(&handler, request("Why?")).await);
         assert!(
             error.error_detail.ends_with("[secret] and [secret] are no keys"),
@@ -230,4 +230,15 @@ async fn a_request_that_is_too_large_for_the_limit_is_not_waited_for() {
     let step = Step::Reply(StatusCode::TOO_MANY_REQUESTS, None, error.to_string());
     let (error, server) = failed(vec![step]).await;
     assert_eq!((error.error_type.as_str(), server.calls()), ("context_too_long", 1));
+}
+
+#[test]
+fn a_server_on_this_machine_is_told_from_others() {
+    let local = |url: &str| is_local(&url.parse().unwrap());
+    assert!(
+        ["http://localhost:1/v1", "http://127.0.0.1/v1", "http://[::1]:1/v1"]
+            .into_iter()
+            .all(local)
+    );
+    assert!(!local("https://api.openai.com/v1"));
 }
