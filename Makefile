@@ -152,7 +152,8 @@ test: setup ## Run the tests, but for those that have a command of their own
 	@$(MAKE) --no-print-directory test-e2e
 
 test-unit: development setup ## Run the tests that need no servers
-	cargo test --release --locked --workspace
+	# Many tests wait for what a broker or a clock does: four at once wait on two cores as well as on eight.
+	cargo test --profile bench --locked --workspace -- --test-threads=4
 	$(VENV)/pytest calibration experiments flink_job report tests -m 'not e2e'
 
 test-e2e: development setup ## Run the tests against a stack of their own; RUNTIME=compose: in containers
