@@ -9,7 +9,8 @@ import cotejo_native
 import pytest
 from pyflink.common import Row
 
-from flink_job.functions import DEAD_LETTER, RESTARTS, VERDICT, Attempts, Errors
+from flink_job.fit_scorer import fit, shipped_model
+from flink_job.functions import DEAD_LETTER, FAILED, RESTARTS, VERDICT, Attempts, Errors, FirstJudge
 from flink_job.shipping import Build, JudgeToBe
 
 EXAMPLES = Path(__file__).parents[2] / "contracts" / "examples"
@@ -60,7 +61,9 @@ class Metric(Counter[str]):
     def inc(self) -> None: ...
 
 
-def attempts(judge: Judge, undecided: State | None = None, decided: State | None = None) -> Attempts:
+def attempts(
+    judge: Judge | cotejo_native.Judge, undecided: State | None = None, decided: State | None = None
+) -> Attempts:
     function = Attempts("llm_responses", JudgeToBe(Build.of(b""), b"", 0.65, 3), 1000)
     function._judge, function._undecided, function._decided = judge, undecided or State(), decided or State()  # type: ignore[assignment]
     function._count = {name: Metric() for name in ("accepted", "exhausted", "regenerated", "dead")}
@@ -70,6 +73,20 @@ def attempts(judge: Judge, undecided: State | None = None, decided: State | None
 def handled(function: Attempts) -> list[Any]:
     row = Row(b"judged", b"key", b"value", 0, 7, "2026-01-01 00:00:00")
     return list(function.process_element1(row, None))
+
+
+def test_what_fails_at_first_is_followed_under_its_requests_name() -> None:
+    judge = cotejo_native.Judge(fit(["The sky is blue."], shipped_model()).text, 0.65, 3)
+    response = json.loads((EXAMPLES / "LlmResponse" / "valid" / "every_field.json").read_text("utf-8"))
+    value = json.dumps({**response, "llm_answer": "Nobody knows."}).encode()
+    first = FirstJudge("llm_responses", JudgeToBe(Build.of(b""), b"", 0.65, 3))
+    first._judge = judge
+    [(tag, (key, failed))] = first.process_element(Row(b"m", value, 0, 7, "2026-01-01 00:00:00"), None)
+    assert (tag, key) == (FAILED, response["message_id"])
+    undecided = State()
+    [regeneration] = attempts(judge, undecided).process_element1(failed, None)
+    assert json.loads(regeneration[1])["message_id"] == key
+    assert undecided.kept
 
 
 def test_an_attempt_that_failed_is_remembered() -> None:
