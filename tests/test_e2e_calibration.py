@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from stack.api import Stack
-from tests.support import Probe, command, question
+from tests.support import Probe, command, eventually, page, question
 
-RUN = "to-be-labelled"
+RUN, LATER = "to-be-labelled", "judged-anew"
 
 
 @pytest.fixture
@@ -21,6 +21,12 @@ def labels(probe: Probe) -> Iterator[None]:
         probe.database[name].delete_many({})
 
 
+def send(stack: Stack, run: str) -> None:
+    """The same questions in each run."""
+    how = {"TRAFFIC_TOTAL": "60", "TRAFFIC_RATE": "200", "TRAFFIC_POPULARITY": "each", "TRAFFIC_SEED": "1"}
+    stack.send(**how, TRAFFIC_RUN=run)
+
+
 def scorer_of_a_new_verdict(probe: Probe) -> str:
     [outcome] = probe.outcomes(probe.ask(question("What does the judge go by now?"))).values()
     return str(outcome["scorer"])
@@ -28,7 +34,7 @@ def scorer_of_a_new_verdict(probe: Probe) -> str:
 
 @pytest.mark.usefixtures("labels")
 def test_labels_become_a_calibration_that_later_verdicts_name_until_it_is_reset(stack: Stack, probe: Probe) -> None:
-    stack.send(TRAFFIC_RUN=RUN, TRAFFIC_TOTAL="60", TRAFFIC_RATE="200", TRAFFIC_POPULARITY="each")
+    send(stack, RUN)
     shipped = scorer_of_a_new_verdict(probe)
 
     # A person whom little pleases, and who pressed y once in error.
@@ -58,6 +64,11 @@ def test_labels_become_a_calibration_that_later_verdicts_name_until_it_is_reset(
     said = command(stack, "apply-calibration").stdout
     assert "→" not in said
     assert f"Nothing changes: the job scores by {applied} already." in said
+
+    send(stack, LATER)
+    compared = f"compare?run={RUN}&run={LATER}"
+    eventually(lambda: f"were scored again by {applied} at" in page(stack, compared), "both runs judged alike")
+    assert "Not comparable" not in page(stack, compared)
 
     command(stack, "apply-calibration", "RESET=1")
     assert scorer_of_a_new_verdict(probe) == shipped

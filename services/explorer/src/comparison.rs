@@ -1,6 +1,7 @@
 //! Two runs, paired by question: what differs, and whether by more than noise. It is what `make report`
 //! (`report/comparison.py`) makes of them, from the index.
 
+pub mod rescoring;
 pub mod run;
 pub mod statistics;
 
@@ -9,6 +10,7 @@ mod kept;
 use std::collections::BTreeSet;
 
 pub use self::kept::{Comparisons, Extent};
+pub use self::rescoring::{Rescorings, Stage, Standard, Verdicts};
 pub use self::run::{Facts, Measure, RunOutcomes, Side};
 use self::statistics::{Estimate, Word, bootstrap, needed_pairs, sign_test};
 
@@ -47,6 +49,8 @@ pub struct Alone {
 pub struct Comparison {
     pub first: Facts,
     pub second: Facts,
+    /// By what all answers were judged again for it; none where the verdicts are those that fell.
+    pub standard: Option<Standard>,
     pub pairs: Vec<Pair>,
     pub alone: Vec<Alone>,
     /// Of each measure that any question has in both.
@@ -98,6 +102,7 @@ impl Comparison {
             same: pairs.len() - better - worse,
             p_value: sign_test(better, worse),
             needed: needed_pairs(&accepted),
+            standard: first.rejudged.map(|rejudged| rejudged.standard.clone()),
             first: first.facts,
             second: second.facts,
             pairs,
@@ -118,7 +123,7 @@ impl Comparison {
 
     /// Whether the verdicts of both are of the same measure.
     pub fn is_judged_alike(&self) -> bool {
-        !self.has_other_scorers() && !self.has_other_thresholds()
+        self.standard.is_some() || !self.has_other_scorers() && !self.has_other_thresholds()
     }
 
     /// Whether scores were made by several scorers.

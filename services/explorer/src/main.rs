@@ -10,6 +10,7 @@ mod config;
 mod draw;
 mod filler;
 mod index;
+mod judging;
 mod language;
 mod pages;
 mod sampler;

@@ -77,6 +77,7 @@ impl Sentence {
         Comparison {
             first: facts("a", self.scorers.first()),
             second: facts("b", self.scorers.last()),
+            standard: None,
             pairs: vec![pair; self.pairs],
             alone: vec![],
             metrics: if self.pairs > 0 { vec![metric] } else { vec![] },

@@ -7,7 +7,7 @@ use rusqlite::OptionalExtension as _;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::{Comparison, RunOutcomes};
+use super::{Comparison, RunOutcomes, Standard, Verdicts};
 use crate::index::{Index, ReadError};
 
 /// Most questions in all that are kept, at some hundred bytes each.
@@ -26,7 +26,9 @@ pub struct Extent {
     pub last: i64,
 }
 
-type Kept = ([Extent; 2], Arc<Comparison>);
+/// Of what a comparison is made: the outcomes, and what they were judged by again.
+type Made = ([Extent; 2], Option<Standard>);
+type Kept = (Made, Arc<Comparison>);
 
 /// Makes comparisons, one at a time, and keeps some.
 #[derive(Clone, Default)]
@@ -68,15 +70,21 @@ impl Comparisons {
         index.read(read).await
     }
 
-    /// The second run against the first.
+    /// The second run against the first, with the verdicts that fell or with those of one standard.
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub async fn of(&self, index: &Index, first: &Extent, second: &Extent) -> Result<Arc<Comparison>, ReadError> {
+    pub async fn of(
+        &self,
+        index: &Index,
+        [first, second]: [&Extent; 2],
+        rejudged: Option<[&Arc<Verdicts>; 2]>,
+    ) -> Result<Arc<Comparison>, ReadError> {
         if first.outcomes + second.outcomes > MOST_OUTCOMES {
             return Err(ReadError::TooMuch(MOST_OUTCOMES));
         }
-        let wanted = [first.clone(), second.clone()];
+        let standard = rejudged.map(|[verdicts, _]| verdicts.standard.clone());
+        let wanted = ([first.clone(), second.clone()], standard);
         if let Some(kept) = self.kept(&wanted) {
             return Ok(kept);
         }
@@ -86,9 +94,11 @@ impl Comparisons {
         if let Some(kept) = self.kept(&wanted) {
             return Ok(kept);
         }
+        let [of_first, of_second] =
+            rejudged.map_or([None, None], |both| both.map(|verdicts| Some(Arc::clone(verdicts))));
         let runs = (
-            RunOutcomes::read(index, &first.name).await?,
-            RunOutcomes::read(index, &second.name).await?,
+            RunOutcomes::read(index, &first.name, of_first).await?,
+            RunOutcomes::read(index, &second.name, of_second).await?,
         );
         let made = spawn_blocking(move || {
             // Also when nobody waits for it any more.
@@ -102,14 +112,14 @@ impl Comparisons {
         Ok(made)
     }
 
-    fn kept(&self, wanted: &[Extent; 2]) -> Option<Arc<Comparison>> {
+    fn kept(&self, wanted: &Made) -> Option<Arc<Comparison>> {
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter()
             .find(|(of, _)| of == wanted)
             .map(|(_, comparison)| Arc::clone(comparison))
     }
 
-    fn keep(&self, of: [Extent; 2], made: &Arc<Comparison>) {
+    fn keep(&self, of: Made, made: &Arc<Comparison>) {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_front((of, Arc::clone(made)));
         let size = |(_, comparison): &Kept| comparison.pairs.len() + comparison.alone.len();

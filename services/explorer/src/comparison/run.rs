@@ -1,10 +1,14 @@
 //! What a run came to on each question, read from the index.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
+use contracts::message::Verdict;
 use rusqlite::{Connection, Row, params};
 
+use super::rescoring::{Standard, Verdicts};
 use super::statistics::percentile;
+use crate::index::row::{answer_number, name, verdict};
 use crate::index::{Index, ReadError};
 
 /// Outcomes that are read at once: no query lasts long.
@@ -34,7 +38,9 @@ impl Measure {
 /// What a run came to on one question.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Side {
-    /// The outcome that is shown: the first of the most frequent verdict.
+    /// The most frequent verdict; none of another version.
+    pub verdict: Option<Verdict>,
+    /// The outcome that is shown: the first that has it.
     pub key: i64,
     /// How often it was asked.
     pub times: u32,
@@ -59,6 +65,10 @@ pub struct Facts {
     pub settings: BTreeSet<String>,
     pub scorers: BTreeSet<String>,
     pub thresholds: BTreeSet<String>,
+    /// By what the newest outcome was judged of those that were, and its key.
+    pub newest: Option<(i64, Standard)>,
+    /// How many outcomes could not be judged again, for their texts are gone: they are not in any figure.
+    pub left_out: usize,
     pub attempts: i64,
     /// Billionths of a US dollar.
     pub cost: i64,
@@ -72,6 +82,8 @@ pub struct Facts {
 pub struct RunOutcomes {
     pub facts: Facts,
     pub questions: HashMap<String, Growing>,
+    /// The verdicts that count instead of those that fell.
+    pub rejudged: Option<Arc<Verdicts>>,
     latencies: Vec<i64>,
 }
 
@@ -87,10 +99,10 @@ pub struct Growing {
 impl Growing {
     /// Its means.
     pub fn done(self) -> Side {
-        let mut shown = (0, 0);
-        for (_, times, key) in &self.verdicts {
-            if *times > shown.0 {
-                shown = (*times, *key);
+        let mut shown = ("", 0, 0);
+        for (verdict, times, key) in &self.verdicts {
+            if *times > shown.1 {
+                shown = (verdict, *times, *key);
             }
         }
         let mut means = self.sums;
@@ -100,7 +112,8 @@ impl Growing {
             .zip(self.known)
             .for_each(|(mean, known)| *mean /= f64::from(known));
         Side {
-            key: shown.1,
+            verdict: verdict(shown.0),
+            key: shown.2,
             times: self.verdicts.iter().map(|(_, times, _)| times).sum(),
             means,
         }
@@ -131,12 +144,15 @@ impl Growing {
 }
 
 impl RunOutcomes {
-    /// Reads a run.
+    /// Reads a run, with other verdicts in the place of its own where there are.
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub async fn read(index: &Index, name: &str) -> Result<Self, ReadError> {
-        let mut run = Self::default();
+    pub async fn read(index: &Index, name: &str, rejudged: Option<Arc<Verdicts>>) -> Result<Self, ReadError> {
+        let mut run = Self {
+            rejudged,
+            ..Self::default()
+        };
         name.clone_into(&mut run.facts.name);
         let mut after = i64::MIN;
         loop {
@@ -155,7 +171,8 @@ impl RunOutcomes {
     /// Reads what comes after a key, and gives the last one; `None` when that was the end.
     fn read_chunk(&mut self, index: &Connection, after: i64) -> rusqlite::Result<Option<i64>> {
         let mut query = index.prepare_cached(
-            "SELECT key, question_id, verdict, source, model, settings, scorer, threshold, attempts, cost, latency, score \
+            "SELECT key, question_id, verdict, source, model, settings, scorer, threshold, attempts, cost, latency, score, \
+             answer_id \
              FROM results WHERE run = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
         )?;
         let mut rows = query.query(params![self.facts.name, after, CHUNK as i64])?;
@@ -175,7 +192,20 @@ impl RunOutcomes {
             row.get_ref(column)
                 .map(|value| value.as_str().unwrap_or_default().to_owned())
         };
-        let (key, verdict, source) = (row.get(0)?, text(2)?, text(3)?);
+        let (key, mut verdict, source) = (row.get(0)?, text(2)?, text(3)?);
+        let mut score = row.get::<_, Option<f64>>(11)?;
+        if let (Some(rejudged), Some(_)) = (&self.rejudged, score) {
+            let Some(found) = rejudged.by_answer.get(&answer_number(&text(12)?)) else {
+                self.facts.left_out += 1;
+                return Ok(key);
+            };
+            score = Some(found.score);
+            verdict = name(&if found.is_accepted {
+                Verdict::Accepted
+            } else {
+                Verdict::Exhausted
+            });
+        }
         let is_served_without_call = matches!(source.as_str(), "cache" | "mongodb" | "coalesced");
         let facts = &mut self.facts;
         facts.outcomes += 1;
@@ -192,12 +222,16 @@ impl RunOutcomes {
         }
         if let Some(threshold) = row.get::<_, Option<f64>>(7)? {
             facts.thresholds.insert(threshold.to_string());
+            let scorer = text(6)?;
+            if !scorer.is_empty() {
+                facts.newest = Some((key, Standard { scorer, threshold }));
+            }
         }
         facts.attempts += row.get::<_, i64>(8)?;
         facts.cost += row.get::<_, Option<i64>>(9)?.unwrap_or_default();
         self.latencies.extend(row.get::<_, Option<i64>>(10)?);
         let question = self.questions.entry(text(1)?).or_default();
-        question.add(key, &verdict, row.get(11)?, is_served_without_call);
+        question.add(key, &verdict, score, is_served_without_call);
         Ok(key)
     }
 }

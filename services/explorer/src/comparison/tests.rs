@@ -1,7 +1,11 @@
+use std::sync::Arc;
+
+use contracts::message::Verdict::{Accepted, Error, Exhausted};
 use tempfile::TempDir;
 
+use super::rescoring::Rejudged;
 use super::*;
-use crate::index::row::key;
+use crate::index::row::{answer_id, answer_number, key};
 use crate::index::writer::Learnt;
 use crate::index::{Index, Row, Writer};
 
@@ -17,7 +21,7 @@ pub fn outcome(run: &str, question: &str, moment: i64, score: Option<f64>) -> Ro
         key: key(moment, &message_id),
         message_id,
         question_id: question.to_owned(),
-        answer_id: None,
+        answer_id: score.map(|_| answer_id(question, &format!("Answer of {run}"))),
         run: Some(run.to_owned()),
         subject: None,
         verdict: verdict.to_owned(),
@@ -64,8 +68,8 @@ pub fn index_of(rows: Vec<Row>) -> (Index, Writer, TempDir) {
 pub async fn compared(rows: Vec<Row>) -> Comparison {
     let (index, _writer, _folder) = index_of(rows);
     Comparison::of(
-        RunOutcomes::read(&index, "a").await.unwrap(),
-        RunOutcomes::read(&index, "b").await.unwrap(),
+        RunOutcomes::read(&index, "a", None).await.unwrap(),
+        RunOutcomes::read(&index, "b", None).await.unwrap(),
     )
 }
 
@@ -173,7 +177,7 @@ async fn a_comparison_is_made_again_only_when_a_run_has_other_outcomes() {
             Comparisons::extent(&index, "a").await.unwrap(),
             Comparisons::extent(&index, "b").await.unwrap(),
         );
-        comparisons.of(&index, &a.unwrap(), &b.unwrap()).await.unwrap()
+        comparisons.of(&index, [&a.unwrap(), &b.unwrap()], None).await.unwrap()
     };
     let first = made().await;
     assert!(std::sync::Arc::ptr_eq(&first, &made().await));
@@ -182,4 +186,61 @@ async fn a_comparison_is_made_again_only_when_a_run_has_other_outcomes() {
         .unwrap();
     assert_eq!((first.alone.len(), made().await.alone.len()), (0, 1));
     assert_eq!(Comparisons::extent(&index, "unknown").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn answers_that_are_judged_again_count_by_their_new_verdicts_and_those_without_texts_not_at_all() {
+    let mut rows = two_runs(&[Some(0.9), Some(0.9), None], &[Some(0.1), Some(0.9), Some(0.1)]);
+    rows.iter_mut()
+        .filter(|row| row.run.as_deref() == Some("b"))
+        .for_each(|row| row.threshold = Some(0.7));
+    let verdict = |score| Rejudged {
+        score,
+        is_accepted: score >= 0.7,
+    };
+    let of = |run: &str, scores: &[f64]| {
+        let answer = |number| answer_number(&answer_id(&format!("q{number}"), &format!("Answer of {run}")));
+        let by_answer = scores
+            .iter()
+            .enumerate()
+            .map(|(number, &score)| (answer(number), verdict(score)));
+        Arc::new(Verdicts {
+            standard: Standard {
+                scorer: "scorer".to_owned(),
+                threshold: 0.7,
+            },
+            by_answer: by_answer.collect(),
+        })
+    };
+    let (index, _writer, _folder) = index_of(rows);
+    let extent = async |run| Comparisons::extent(&index, run).await.unwrap().unwrap();
+    let (a, b) = (extent("a").await, extent("b").await);
+    let comparisons = Comparisons::default();
+    let as_was = comparisons.of(&index, [&a, &b], None).await.unwrap();
+    assert!(!as_was.is_judged_alike());
+    let newest = as_was.second.newest.as_ref().unwrap();
+    assert_eq!((newest.1.scorer.as_str(), newest.1.threshold), ("scorer", 0.7));
+
+    // Of the last answer in b the texts are gone.
+    let verdicts = [&of("a", &[0.8, 0.6]), &of("b", &[0.8, 0.9])];
+    let again = comparisons.of(&index, [&a, &b], Some(verdicts)).await.unwrap();
+    assert!(again.is_judged_alike());
+    let found =
+        |pair: &Pair| [&pair.first, &pair.second].map(|side| (side.verdict.unwrap(), side.mean(Measure::Score)));
+    let mut pairs: Vec<_> = again.pairs.iter().map(found).collect();
+    pairs.sort_by(|one, other| one[1].1.total_cmp(&other[1].1));
+    assert_eq!(
+        pairs,
+        [[(Accepted, 0.8), (Accepted, 0.8)], [(Exhausted, 0.6), (Accepted, 0.9)]]
+    );
+    assert_eq!((again.first.left_out, again.second.left_out), (0, 1));
+    let [alone] = &again.alone[..] else {
+        panic!("{:?}", again.alone)
+    };
+    assert_eq!(
+        (alone.side.verdict, alone.is_in_second),
+        (Some(Error), false),
+        "an error stays one"
+    );
+    assert_eq!((again.better, again.worse, again.same), (1, 0, 1));
 }

@@ -1,6 +1,7 @@
 //! Compare: the list of runs, and two or more of them question by question.
 
 mod address;
+mod alike;
 mod changes;
 mod figures;
 mod order;
@@ -12,14 +13,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
+use axum::http::HeaderName;
+use axum::http::header::REFRESH;
 use axum::routing::get;
 use axum::{Extension, Router};
 use maud::{Markup, html};
 use messaging::model_settings::ModelSettings;
 
 use self::address::Address;
+use self::alike::Judging;
 use super::layout::{Problem, Section, Visit};
-use crate::comparison::{Comparison, Comparisons, Extent};
+use crate::comparison::{Comparison, Comparisons, Extent, Rescorings};
 use crate::language::Language;
 use crate::text::visible;
 use crate::web::App;
@@ -32,14 +36,19 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/compare", get(show))
         .layer(Extension(Comparisons::default()))
+        .layer(Extension(Rescorings::default()))
 }
+
+/// A page, and after how many seconds it is asked for again where it will have more.
+type Page = (Option<[(HeaderName, &'static str); 1]>, Markup);
 
 async fn show(
     visit: Visit,
     State(app): State<App>,
     Extension(comparisons): Extension<Comparisons>,
+    Extension(rescorings): Extension<Rescorings>,
     Query(parameters): Query<Vec<(String, String)>>,
-) -> Result<Markup, Problem> {
+) -> Result<Page, Problem> {
     let l = visit.language;
     let address = Address::of(parameters, l).map_err(|why| visit.refused(why))?;
     let extents = extents(&visit, &app, &address).await?;
@@ -47,17 +56,22 @@ async fn show(
     if extents.len() < 2 {
         let page = runs::page(&visit, &app, &address).await?;
         let title = l.say("Runs", "Ejecuciones");
-        return Ok(visit.page(Section::Compare, title, &html! { h1 { (title) } (reading) (page) }));
+        let content = html! { h1 { (title) } (reading) (page) };
+        return Ok((None, visit.page(Section::Compare, title, &content)));
     }
     let base = base(&address, &extents);
-    let mut compared = vec![];
-    for other in extents.iter().filter(|other| *other != base) {
-        compared.push(
-            comparisons
-                .of(&app.index, base, other)
-                .await
-                .map_err(|error| visit.unread(&error))?,
-        );
+    let compare = async |judging: &Judging| {
+        let mut compared = vec![];
+        for other in extents.iter().filter(|other| *other != base) {
+            let found = comparisons.of(&app.index, [base, other], judging.of([base, other]));
+            compared.push(found.await.map_err(|error| visit.unread(&error))?);
+        }
+        Ok::<_, Problem>(compared)
+    };
+    let mut compared = compare(&Judging::AsTheyWere).await?;
+    let judging = alike::judging(&app, &rescorings, &extents, &compared);
+    if matches!(judging, Judging::Again(_)) {
+        compared = compare(&judging).await?;
     }
     let known = settings(&app, &compared).await;
     let address = Address {
@@ -67,13 +81,15 @@ async fn show(
     let listed = listed(&address, &compared);
     let list = changes::section(&visit, &app.index, &address, listed).await?;
     let content = html! {
-        (verdict::heading(l, &compared))
+        (verdict::heading(l, &compared, &alike::said(l, &address, &compared, &judging)))
         (reading)
         (verdict::sections(l, &address, &compared, known.as_deref()))
         (list)
         p { a href=(l.link("/compare")) { (l.say("All runs", "Todas las ejecuciones")) } }
     };
-    Ok(visit.page(Section::Compare, &verdict::title(l, &compared), &content))
+    let refresh = matches!(judging, Judging::UnderWay(..)).then_some([(REFRESH, "2")]);
+    let page = visit.page(Section::Compare, &verdict::title(l, &compared), &content);
+    Ok((refresh, page))
 }
 
 /// What the index has of each run that is named.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
 use crate::index::row::{answer_id, name};
+use crate::judging::references;
 
 /// How a labelled answer was come upon. What was drawn at random and judged blindly stands for all answers; anything
 /// else only fits (`calibration/labels.py`).
@@ -67,12 +68,7 @@ impl Case {
         let score = outcome.facts.score?;
         let (title, answer) = (outcome.title.clone()?, outcome.llm_answer.clone()?);
         let question = format!("{title}\n{}", outcome.content.as_deref().unwrap_or_default());
-        let references = outcome
-            .best_answer
-            .iter()
-            .chain(&outcome.other_answers)
-            .cloned()
-            .collect::<Vec<_>>();
+        let references: Vec<String> = references(&outcome).map(str::to_owned).collect();
         (!references.is_empty()).then(|| Self {
             id: answer_id(outcome.question_id.as_str(), &answer),
             question: stripped(&question).to_owned(),

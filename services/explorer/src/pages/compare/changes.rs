@@ -19,7 +19,6 @@ pub struct Shown {
     pub message_id: String,
     pub title: String,
     pub answer: String,
-    pub verdict: String,
 }
 
 type Outcomes = HashMap<i64, Shown>;
@@ -46,16 +45,15 @@ pub async fn section(visit: &Visit, index: &Index, address: &Address, found: &Co
 }
 
 fn outcomes(index: &Connection, keys: &[i64]) -> rusqlite::Result<Outcomes> {
-    let mut query = index.prepare_cached("SELECT message_id, title, answer, verdict FROM results WHERE key = ?")?;
+    let mut query = index.prepare_cached("SELECT message_id, title, answer FROM results WHERE key = ?")?;
     let mut found = Outcomes::new();
     for key in keys {
         let read = query.query_row([key], |row| {
-            let [message_id, title, answer, verdict] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
+            let [message_id, title, answer] = [row.get(0)?, row.get(1)?, row.get(2)?];
             Ok(Shown {
                 message_id,
                 title,
                 answer,
-                verdict,
             })
         });
         match read {
@@ -217,11 +215,10 @@ fn answer(l: Language, side: Option<&Side>, shown: Option<&Shown>) -> Markup {
     let (Some(side), Some(shown)) = (side, shown) else {
         return html! { span.quiet { (if side.is_none() { l.say("not asked", "no se preguntó") } else { l.say("removed", "se quitó") }) } };
     };
-    let verdict = row::verdict(&shown.verdict);
     let score = side.mean(Measure::Score);
     html! {
         a.outcome href=(l.link(format!("/q/{}", encoded(&shown.message_id)))) {
-            @if let Some(verdict) = verdict { span class=(format!("verdict {}", shown.verdict)) { (l.verdict(verdict)) } }
+            @if let Some(verdict) = side.verdict { span class=(format!("verdict {}", row::name(&verdict))) { (l.verdict(verdict)) } }
             " " span.number { (if score.is_nan() { "–".to_owned() } else { l.decimal(score, 2) }) }
         }
         @if side.times > 1 {

@@ -1,9 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use jiff::Timestamp;
 use mongodb::bson::DateTime;
+use tokio::time::sleep;
 use tower::ServiceExt as _;
 
 use super::address::{Place, Sort, Tab};
@@ -81,15 +83,18 @@ async fn of_few_pairs_only_counts_are_shown() {
     assert!(page.contains("worse on 29") && !page.contains("95 % interval"));
 }
 
-#[tokio::test]
-async fn verdicts_of_two_scorers_are_shown_side_by_side_and_not_compared() {
+fn of_two_scorers() -> Vec<Row> {
     let mut rows = worse_run();
     rows.iter_mut()
         .filter(|row| row.run.as_deref() == Some("b"))
         .for_each(|row| row.scorer = Some("new".to_owned()));
-    let (_, page) = page(rows, "/en/compare?run=a&run=b").await;
+    rows
+}
+
+#[tokio::test]
+async fn verdicts_of_two_scorers_are_shown_side_by_side_and_not_compared() {
+    let (_, page) = page(of_two_scorers(), "/en/compare?run=a&run=b").await;
     assert!(page.contains("Not comparable, other scorer: scorer in a, new in b."));
-    assert!(page.contains("make report RUN=a,b"));
     assert!(page.contains("nothing is said of which is better"));
     for said in [
         "is worse than",
@@ -101,6 +106,44 @@ async fn verdicts_of_two_scorers_are_shown_side_by_side_and_not_compared() {
         assert!(!page.contains(said), "{said}");
     }
     assert!(page.contains("No answer (error)") && page.contains("In both 100"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_two_scorers_asks_again_while_answers_are_scored_again_and_says_why_they_cannot_be() {
+    let (index, _writer, _folder) = index_of(of_two_scorers());
+    let routes = web::routes(app_over(index).await);
+    let ask = async || {
+        let request = Request::get("/en/compare?run=a&run=b").header("host", "localhost");
+        let response = routes
+            .clone()
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
+        let refresh = response.headers().contains_key(REFRESH);
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (refresh, String::from_utf8(body.to_vec()).unwrap())
+    };
+    let (refresh, page) = ask().await;
+    let by =
+        "All answers are being scored again by new at the threshold 0.65, as the newest of these outcomes was: 0 %";
+    assert!(refresh && page.contains(by), "{page}");
+    // MongoDB is not there.
+    let failed = async {
+        loop {
+            let (refresh, page) = ask().await;
+            if !refresh {
+                return page;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let page = failed.await;
+    assert!(
+        page.contains("They could not be scored again: MongoDB at 127.0.0.1:1 does not answer"),
+        "{page}"
+    );
+    assert!(page.contains("make report RUN=a,b"));
+    assert!(ask().await.0, "who looks again has it tried again");
 }
 
 #[tokio::test]

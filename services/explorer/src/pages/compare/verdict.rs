@@ -1,12 +1,12 @@
 //! What comes of a comparison: the sentence, what the runs differ in, and the figures.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use maud::{Markup, html};
 use messaging::model_settings::ModelSettings;
 
 use super::address::Address;
+use super::alike::joined;
 use super::figures;
 use super::sentence::sentence;
 use crate::comparison::statistics::FEWEST_PAIRS;
@@ -27,11 +27,11 @@ pub fn title(l: Language, compared: &[Arc<Comparison>]) -> String {
     format!("{} {} {base}", others.join(", "), l.say("against", "frente a"))
 }
 
-/// The title and the sentences, and above them why some are not said.
-pub fn heading(l: Language, compared: &[Arc<Comparison>]) -> Markup {
+/// The title and the sentences; between them what is said of how the runs were judged.
+pub fn heading(l: Language, compared: &[Arc<Comparison>], judging: &Markup) -> Markup {
     html! {
         h1 dir="auto" { (title(l, compared)) }
-        @for comparison in compared { (obstacles(l, comparison)) }
+        (judging)
         @for comparison in compared { p.summary { (sentence(l, comparison)) } }
         @if compared.len() > 1 {
             p.quiet {
@@ -42,53 +42,6 @@ pub fn heading(l: Language, compared: &[Arc<Comparison>]) -> Markup {
             }
         }
     }
-}
-
-/// Why verdicts of two runs are not of the same measure, and what can be done about it.
-fn obstacles(l: Language, found: &Comparison) -> Markup {
-    let scorers = (
-        l.say("other scorer", "otro evaluador"),
-        &found.first.scorers,
-        &found.second.scorers,
-    );
-    let thresholds = (
-        l.say("other threshold", "otro umbral"),
-        &found.first.thresholds,
-        &found.second.thresholds,
-    );
-    let both = [
-        (found.has_other_scorers(), scorers),
-        (found.has_other_thresholds(), thresholds),
-    ];
-    let in_run = l.say("in", "en");
-    let (first, second) = (visible(&found.first.name), visible(&found.second.name));
-    html! {
-        @for (what, one, other) in both.into_iter().filter_map(|(holds, of)| holds.then_some(of)) {
-            p.warning {
-                (format!("{}, {what}: {} {in_run} {first}, {} {in_run} {second}. ", l.say("Not comparable", "No comparables"), joined(one), joined(other)))
-                (l.say(
-                    "Verdicts by two of them are not the same measure: read no difference in what was accepted, or in scores, as one of the model. ",
-                    "Los veredictos de dos de ellos no son la misma medida: no tome una diferencia en lo aceptado, o en las puntuaciones, por una del modelo. ",
-                ))
-                code { (command(found)) } " "
-                (l.say(
-                    "scores all answers again by the newer scorer, and compares those.",
-                    "puntúa de nuevo todas las respuestas con el evaluador más nuevo y las compara.",
-                ))
-            }
-        }
-    }
-}
-
-/// The command that compares two runs; a name that a shell or make could take for something else is left out.
-fn command(found: &Comparison) -> String {
-    let names = [&found.first.name, &found.second.name];
-    let is_plain = |name: &&String| {
-        name.chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter))
-    };
-    let names = names.map(|name| if is_plain(&name) { name.as_str() } else { "…" });
-    format!("make report RUN={}", names.join(","))
 }
 
 /// The comparisons one after the other; `known` are settings of the model, if MongoDB could be read.
@@ -240,11 +193,4 @@ fn described(l: Language, run: &Facts, known: &[ModelSettings]) -> [(&'static st
         (l.say("Scorers", "Evaluadores"), joined(&run.scorers)),
         (l.say("Thresholds", "Umbrales"), joined(&run.thresholds)),
     ]
-}
-
-fn joined(names: &BTreeSet<String>) -> String {
-    if names.is_empty() {
-        return "–".to_owned();
-    }
-    names.iter().map(|name| visible(name)).collect::<Vec<_>>().join(", ")
 }

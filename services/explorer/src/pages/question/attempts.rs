@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use contracts::message::{LlmResponse, Verdict};
-use judge::{Case, Explanation, Scorer};
+use judge::{Explanation, Scorer};
 use maud::{Markup, html};
 use messaging::result_document::ResultDocument;
 
 use super::View;
+use crate::judging::judged;
 use crate::language::Language;
 use crate::store::{Store, StoreError};
 use crate::trail::Trail;
@@ -126,27 +127,7 @@ pub async fn explained(
 /// Explains one.
 pub fn explain(outcome: &ResultDocument, attempt: &Attempt, scorer: Option<Arc<Scorer>>) -> Option<Explanation> {
     let (scorer, answer) = (scorer?, attempt.text.as_ref()?);
-    let question = format!(
-        "{}\n{}",
-        outcome.title.as_deref()?,
-        outcome.content.as_deref().unwrap_or_default()
-    );
-    let references: Vec<&str> = references(outcome).collect();
-    let case = Case {
-        question: &question,
-        references: &references,
-        answer,
-    };
-    (!references.is_empty()).then(|| scorer.explain(&case))
-}
-
-/// All references.
-pub fn references(outcome: &ResultDocument) -> impl Iterator<Item = &str> {
-    outcome
-        .best_answer
-        .iter()
-        .chain(&outcome.other_answers)
-        .map(String::as_str)
+    judged(outcome, answer, |case| scorer.explain(case))
 }
 
 /// One tab an attempt, with its score.

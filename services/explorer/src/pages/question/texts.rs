@@ -7,6 +7,7 @@ use messaging::result_document::ResultDocument;
 use super::attempts::{self, Attempt};
 use super::marks::{self, MOST_MARKED};
 use super::{Drawing, Shown, Topics};
+use crate::judging::references;
 use crate::language::Language;
 
 /// Both texts, with what belongs to them.
@@ -17,7 +18,7 @@ pub fn pair(
     explained: Option<&Explanation>,
 ) -> Markup {
     let l = drawing.language;
-    let references: Vec<&str> = attempts::references(shown.outcome).collect();
+    let references: Vec<&str> = references(shown.outcome).collect();
     let number = explained.map_or(0, |explained| explained.reference);
     let has_marks = explained.is_some_and(|explained| !is_long(explained));
     let of_reference = explained.map_or(&[][..], |explained| &explained.reference_words);
@@ -126,7 +127,7 @@ fn unexplained(
         return is_long(explained).then_some(why);
     }
     Some(match &attempt.scorer {
-        _ if attempts::references(outcome).next().is_none() => l
+        _ if references(outcome).next().is_none() => l
             .say(
                 "There is no reference to compare it with.",
                 "No hay referencia con que compararla.",
