@@ -132,8 +132,6 @@ def settings(config: Config, job_id: str, restore_from: Path | None) -> Configur
         "python.execution-mode": config.flink_execution_mode,
         "python.executable": sys.executable,
         "python.client.executable": sys.executable,
-        # Process mode collects records for so long before it hands them to Python.
-        "python.fn-execution.bundle.time": "20",
         "execution.buffer-timeout.interval": "5 ms",
         # No operator here keeps or changes what it was handed.
         "pipeline.object-reuse": "true",
@@ -151,6 +149,9 @@ def settings(config: Config, job_id: str, restore_from: Path | None) -> Configur
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
         "restart-strategy.exponential-delay.max-backoff": "30 s",
     }
+    if config.flink_execution_mode == "process":
+        # It collects records for so long before it hands them to Python; threads would only have a timer for it.
+        values["python.fn-execution.bundle.time"] = "20"
     if restore_from:
         values |= {
             "execution.state-recovery.path": restore_from.as_uri(),
