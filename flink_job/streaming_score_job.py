@@ -150,7 +150,7 @@ def settings(config: Config, job_id: str, restore_from: Path | None) -> Configur
         "restart-strategy.exponential-delay.max-backoff": "30 s",
     }
     if config.flink_execution_mode == "process":
-        # It collects records for so long before it hands them to Python; threads would only have a timer for it.
+        # It collects records for so long before it hands them to Python; threads have but the timer of it.
         values["python.fn-execution.bundle.time"] = "20"
     if restore_from:
         values |= {

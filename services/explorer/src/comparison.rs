@@ -10,7 +10,7 @@ mod kept;
 use std::collections::BTreeSet;
 
 pub use self::kept::{Comparisons, Extent};
-pub use self::rescoring::{Rescorings, Stage, Standard, Verdicts};
+pub use self::rescoring::{Rescorings, Standard, Verdicts, Work};
 pub use self::run::{Facts, Measure, RunOutcomes, Side};
 use self::statistics::{Estimate, Word, bootstrap, needed_pairs, sign_test};
 
@@ -102,7 +102,7 @@ impl Comparison {
             same: pairs.len() - better - worse,
             p_value: sign_test(better, worse),
             needed: needed_pairs(&accepted),
-            standard: first.rejudged.map(|rejudged| rejudged.standard.clone()),
+            standard: first.rejudged.map(|rejudged| rejudged.standard),
             first: first.facts,
             second: second.facts,
             pairs,

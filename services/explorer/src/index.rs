@@ -98,7 +98,7 @@ impl Index {
         Ok(found.map(Writer::new))
     }
 
-    /// Whether it is filled at all.
+    /// Whether anybody looks, as otherwise it is not filled.
     pub fn sleep(&self) -> &Sleep {
         &self.0.sleep
     }

@@ -1,8 +1,8 @@
 //! explorer: shows what was asked, answered and decided, and takes what people say of it.
 //!
 //! MongoDB and the topics → [`filler`] → [`index`], a SQLite file that lists and searches; [`pages`] show it, and read
-//! whole outcomes from MongoDB ([`store`]) one at a time. [`sampler`] looks at how every part fares. Whoever looks slows
-//! down nobody who stores.
+//! whole texts from MongoDB ([`store`]), in half the time at most where they are many. [`sampler`] looks at how every
+//! part fares. Whoever looks slows down nobody who stores.
 
 mod chart;
 mod comparison;

@@ -78,12 +78,12 @@ impl Comparisons {
         &self,
         index: &Index,
         [first, second]: [&Extent; 2],
-        rejudged: Option<[&Arc<Verdicts>; 2]>,
+        rejudged: Option<&Verdicts>,
     ) -> Result<Arc<Comparison>, ReadError> {
         if first.outcomes + second.outcomes > MOST_OUTCOMES {
             return Err(ReadError::TooMuch(MOST_OUTCOMES));
         }
-        let standard = rejudged.map(|[verdicts, _]| verdicts.standard.clone());
+        let standard = rejudged.map(|verdicts| verdicts.standard.clone());
         let wanted = ([first.clone(), second.clone()], standard);
         if let Some(kept) = self.kept(&wanted) {
             return Ok(kept);
@@ -94,11 +94,9 @@ impl Comparisons {
         if let Some(kept) = self.kept(&wanted) {
             return Ok(kept);
         }
-        let [of_first, of_second] =
-            rejudged.map_or([None, None], |both| both.map(|verdicts| Some(Arc::clone(verdicts))));
         let runs = (
-            RunOutcomes::read(index, &first.name, of_first).await?,
-            RunOutcomes::read(index, &second.name, of_second).await?,
+            RunOutcomes::read(index, &first.name, rejudged.cloned()).await?,
+            RunOutcomes::read(index, &second.name, rejudged.cloned()).await?,
         );
         let made = spawn_blocking(move || {
             // Also when nobody waits for it any more.
@@ -108,7 +106,9 @@ impl Comparisons {
         let made = made
             .await
             .map_err(|_| ReadError::Refused(rusqlite::Error::InvalidQuery))?;
-        self.keep(wanted, &made);
+        if made.first.unjudged + made.second.unjudged == 0 {
+            self.keep(wanted, &made);
+        }
         Ok(made)
     }
 

@@ -1,12 +1,11 @@
 //! What a run came to on each question, read from the index.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use contracts::message::Verdict;
 use rusqlite::{Connection, Row, params};
 
-use super::rescoring::{Standard, Verdicts};
+use super::rescoring::Verdicts;
 use super::statistics::percentile;
 use crate::index::row::{answer_number, name, verdict};
 use crate::index::{Index, ReadError};
@@ -65,10 +64,12 @@ pub struct Facts {
     pub settings: BTreeSet<String>,
     pub scorers: BTreeSet<String>,
     pub thresholds: BTreeSet<String>,
-    /// By what the newest outcome was judged of those that were, and its key.
-    pub newest: Option<(i64, Standard)>,
-    /// How many outcomes could not be judged again, for their texts are gone: they are not in any figure.
+    /// The threshold of most verdicts; of several, the lowest.
+    pub threshold: Option<f64>,
+    /// How many outcomes cannot be judged again, for their texts are gone,
     pub left_out: usize,
+    /// and how many have not been yet: neither count for a question.
+    pub unjudged: usize,
     pub attempts: i64,
     /// Billionths of a US dollar.
     pub cost: i64,
@@ -83,7 +84,8 @@ pub struct RunOutcomes {
     pub facts: Facts,
     pub questions: HashMap<String, Growing>,
     /// The verdicts that count instead of those that fell.
-    pub rejudged: Option<Arc<Verdicts>>,
+    pub rejudged: Option<Verdicts>,
+    thresholds: Vec<(f64, u32)>,
     latencies: Vec<i64>,
 }
 
@@ -148,7 +150,7 @@ impl RunOutcomes {
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub async fn read(index: &Index, name: &str, rejudged: Option<Arc<Verdicts>>) -> Result<Self, ReadError> {
+    pub async fn read(index: &Index, name: &str, rejudged: Option<Verdicts>) -> Result<Self, ReadError> {
         let mut run = Self {
             rejudged,
             ..Self::default()
@@ -183,6 +185,9 @@ impl RunOutcomes {
         if last.is_none() {
             self.facts.latency_p50 = percentile(&mut self.latencies, 0.5);
             self.facts.latency_p99 = percentile(&mut self.latencies, 0.99);
+            let most = self.thresholds.iter().map(|(_, times)| *times).max();
+            let usual = self.thresholds.iter().filter(|(_, times)| Some(*times) == most);
+            self.facts.threshold = usual.map(|(threshold, _)| *threshold).min_by(f64::total_cmp);
         }
         Ok(last)
     }
@@ -192,20 +197,7 @@ impl RunOutcomes {
             row.get_ref(column)
                 .map(|value| value.as_str().unwrap_or_default().to_owned())
         };
-        let (key, mut verdict, source) = (row.get(0)?, text(2)?, text(3)?);
-        let mut score = row.get::<_, Option<f64>>(11)?;
-        if let (Some(rejudged), Some(_)) = (&self.rejudged, score) {
-            let Some(found) = rejudged.by_answer.get(&answer_number(&text(12)?)) else {
-                self.facts.left_out += 1;
-                return Ok(key);
-            };
-            score = Some(found.score);
-            verdict = name(&if found.is_accepted {
-                Verdict::Accepted
-            } else {
-                Verdict::Exhausted
-            });
-        }
+        let (key, verdict, source) = (row.get(0)?, text(2)?, text(3)?);
         let is_served_without_call = matches!(source.as_str(), "cache" | "mongodb" | "coalesced");
         let facts = &mut self.facts;
         facts.outcomes += 1;
@@ -221,17 +213,42 @@ impl RunOutcomes {
             }
         }
         if let Some(threshold) = row.get::<_, Option<f64>>(7)? {
-            facts.thresholds.insert(threshold.to_string());
-            let scorer = text(6)?;
-            if !scorer.is_empty() {
-                facts.newest = Some((key, Standard { scorer, threshold }));
+            match self.thresholds.iter_mut().find(|(known, _)| *known == threshold) {
+                Some((_, times)) => *times += 1,
+                None => {
+                    facts.thresholds.insert(threshold.to_string());
+                    self.thresholds.push((threshold, 1));
+                }
             }
         }
         facts.attempts += row.get::<_, i64>(8)?;
         facts.cost += row.get::<_, Option<i64>>(9)?.unwrap_or_default();
         self.latencies.extend(row.get::<_, Option<i64>>(10)?);
-        let question = self.questions.entry(text(1)?).or_default();
-        question.add(key, &verdict, score, is_served_without_call);
+        if let Some((verdict, score)) = self.judged(verdict, row.get(11)?, row.get(12)?) {
+            let question = self.questions.entry(text(1)?).or_default();
+            question.add(key, &verdict, score, is_served_without_call);
+        }
         Ok(key)
+    }
+
+    /// The verdict and the score that count; `None` where a standard has to judge, and has not.
+    fn judged(&mut self, fell: String, score: Option<f64>, answer: Option<String>) -> Option<(String, Option<f64>)> {
+        let Some(rejudged) = self.rejudged.as_ref().filter(|_| score.is_some()) else {
+            return Some((fell, score));
+        };
+        let Some(answer) = answer else {
+            self.facts.left_out += 1;
+            return None;
+        };
+        let Some(found) = rejudged.of(answer_number(&answer)) else {
+            self.facts.unjudged += 1;
+            return None;
+        };
+        let verdict = if found.is_accepted {
+            Verdict::Accepted
+        } else {
+            Verdict::Exhausted
+        };
+        Some((name(&verdict), Some(found.score)))
     }
 }

@@ -1,9 +1,8 @@
-use std::sync::Arc;
-
 use contracts::message::Verdict::{Accepted, Error, Exhausted};
 use tempfile::TempDir;
 
 use super::rescoring::Rejudged;
+use super::rescoring::tests::standard;
 use super::*;
 use crate::index::row::{answer_id, answer_number, key};
 use crate::index::writer::Learnt;
@@ -194,23 +193,16 @@ async fn answers_that_are_judged_again_count_by_their_new_verdicts_and_those_wit
     rows.iter_mut()
         .filter(|row| row.run.as_deref() == Some("b"))
         .for_each(|row| row.threshold = Some(0.7));
-    let verdict = |score| Rejudged {
-        score,
-        is_accepted: score >= 0.7,
-    };
-    let of = |run: &str, scores: &[f64]| {
-        let answer = |number| answer_number(&answer_id(&format!("q{number}"), &format!("Answer of {run}")));
-        let by_answer = scores
-            .iter()
-            .enumerate()
-            .map(|(number, &score)| (answer(number), verdict(score)));
-        Arc::new(Verdicts {
-            standard: Standard {
-                scorer: "scorer".to_owned(),
-                threshold: 0.7,
-            },
-            by_answer: by_answer.collect(),
-        })
+    // Of the last outcome in b the texts are gone; one more is not judged yet.
+    rows.iter_mut()
+        .rfind(|row| row.run.as_deref() == Some("b"))
+        .unwrap()
+        .answer_id = None;
+    rows.push(outcome("b", "q9", 2_000_000, Some(0.1)));
+    let answer = |run, number| answer_number(&answer_id(&format!("q{number}"), &format!("Answer of {run}")));
+    let judged = |run, number, score| {
+        let is_accepted = score >= 0.7;
+        (answer(run, number), Rejudged { score, is_accepted })
     };
     let (index, _writer, _folder) = index_of(rows);
     let extent = async |run| Comparisons::extent(&index, run).await.unwrap().unwrap();
@@ -218,12 +210,17 @@ async fn answers_that_are_judged_again_count_by_their_new_verdicts_and_those_wit
     let comparisons = Comparisons::default();
     let as_was = comparisons.of(&index, [&a, &b], None).await.unwrap();
     assert!(!as_was.is_judged_alike());
-    let newest = as_was.second.newest.as_ref().unwrap();
-    assert_eq!((newest.1.scorer.as_str(), newest.1.threshold), ("scorer", 0.7));
+    assert_eq!(
+        (as_was.first.threshold, as_was.second.threshold),
+        (Some(0.65), Some(0.7))
+    );
 
-    // Of the last answer in b the texts are gone.
-    let verdicts = [&of("a", &[0.8, 0.6]), &of("b", &[0.8, 0.9])];
-    let again = comparisons.of(&index, [&a, &b], Some(verdicts)).await.unwrap();
+    let scores = [("a", 0, 0.8), ("a", 1, 0.6), ("b", 0, 0.8), ("b", 1, 0.9)];
+    let verdicts = Verdicts::with(
+        standard(0.7),
+        scores.map(|(run, number, score)| judged(run, number, score)),
+    );
+    let again = comparisons.of(&index, [&a, &b], Some(&verdicts)).await.unwrap();
     assert!(again.is_judged_alike());
     let found =
         |pair: &Pair| [&pair.first, &pair.second].map(|side| (side.verdict.unwrap(), side.mean(Measure::Score)));
@@ -234,6 +231,11 @@ async fn answers_that_are_judged_again_count_by_their_new_verdicts_and_those_wit
         [[(Accepted, 0.8), (Accepted, 0.8)], [(Exhausted, 0.6), (Accepted, 0.9)]]
     );
     assert_eq!((again.first.left_out, again.second.left_out), (0, 1));
+    assert_eq!((again.first.unjudged, again.second.unjudged), (0, 1));
+    assert_eq!(
+        again.second.outcomes, 4,
+        "what is known of a run is of all its outcomes"
+    );
     let [alone] = &again.alone[..] else {
         panic!("{:?}", again.alone)
     };

@@ -160,7 +160,7 @@ pub fn answer_id(question_id: &str, answer: &str) -> String {
     digits
 }
 
-/// As much of an [`answer_id`] as tells answers of equal score apart; never 0.
+/// As much of an [`answer_id`] as tells answers apart; never 0.
 pub fn answer_number(answer_id: &str) -> i64 {
     let digits = answer_id.get(..15).unwrap_or_default();
     i64::from_str_radix(digits, 16).unwrap_or_default().max(1)

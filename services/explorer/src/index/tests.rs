@@ -70,7 +70,7 @@ pub fn index(rows: Vec<Row>) -> (TempDir, Index, Writer) {
     (folder, index, writer)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_looks_for_nobody_wakes_nothing() {
     let folder = TempDir::new().unwrap();
     let (index, _writer) = Index::open(folder.path()).unwrap();

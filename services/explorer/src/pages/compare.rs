@@ -23,7 +23,7 @@ use messaging::model_settings::ModelSettings;
 use self::address::Address;
 use self::alike::Judging;
 use super::layout::{Problem, Section, Visit};
-use crate::comparison::{Comparison, Comparisons, Extent, Rescorings};
+use crate::comparison::{Comparison, Comparisons, Extent, Rescorings, Verdicts};
 use crate::language::Language;
 use crate::text::visible;
 use crate::web::App;
@@ -60,18 +60,22 @@ async fn show(
         return Ok((None, visit.page(Section::Compare, title, &content)));
     }
     let base = base(&address, &extents);
-    let compare = async |judging: &Judging| {
+    let compare = async |rejudged: Option<&Verdicts>| {
         let mut compared = vec![];
         for other in extents.iter().filter(|other| *other != base) {
-            let found = comparisons.of(&app.index, [base, other], judging.of([base, other]));
-            compared.push(found.await.map_err(|error| visit.unread(&error))?);
+            let found = comparisons.of(&app.index, [base, other], rejudged).await;
+            compared.push(found.map_err(|error| visit.unread(&error))?);
         }
         Ok::<_, Problem>(compared)
     };
-    let mut compared = compare(&Judging::AsTheyWere).await?;
-    let judging = alike::judging(&app, &rescorings, &extents, &compared);
-    if matches!(judging, Judging::Again(_)) {
-        compared = compare(&judging).await?;
+    let mut compared = compare(None).await?;
+    let judging = alike::judging(&app, &rescorings, &extents, &compared).await;
+    let judging = judging.map_err(|error| visit.unread(&error))?;
+    let said = alike::said(l, &address, &compared, &judging);
+    if let Some(verdicts) = judging.verdicts() {
+        // The first are not held beside the others: they may be large.
+        drop(compared);
+        compared = compare(Some(verdicts)).await?;
     }
     let known = settings(&app, &compared).await;
     let address = Address {
@@ -81,13 +85,13 @@ async fn show(
     let listed = listed(&address, &compared);
     let list = changes::section(&visit, &app.index, &address, listed).await?;
     let content = html! {
-        (verdict::heading(l, &compared, &alike::said(l, &address, &compared, &judging)))
+        (verdict::heading(l, &compared, &html! { (said) (alike::missing(l, &compared)) }))
         (reading)
         (verdict::sections(l, &address, &compared, known.as_deref()))
         (list)
         p { a href=(l.link("/compare")) { (l.say("All runs", "Todas las ejecuciones")) } }
     };
-    let refresh = matches!(judging, Judging::UnderWay(..)).then_some([(REFRESH, "2")]);
+    let refresh = matches!(judging, Judging::UnderWay(..)).then_some([(REFRESH, "5")]);
     let page = visit.page(Section::Compare, &verdict::title(l, &compared), &content);
     Ok((refresh, page))
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
 use crate::index::row::{answer_id, name};
-use crate::judging::references;
+use crate::judging::{question, references};
 
 /// How a labelled answer was come upon. What was drawn at random and judged blindly stands for all answers; anything
 /// else only fits (`calibration/labels.py`).
@@ -66,8 +66,7 @@ impl Case {
     /// The case of an outcome that has its texts and a score.
     pub fn of(outcome: ResultDocument) -> Option<Self> {
         let score = outcome.facts.score?;
-        let (title, answer) = (outcome.title.clone()?, outcome.llm_answer.clone()?);
-        let question = format!("{title}\n{}", outcome.content.as_deref().unwrap_or_default());
+        let (question, answer) = (question(&outcome)?, outcome.llm_answer.clone()?);
         let references: Vec<String> = references(&outcome).map(str::to_owned).collect();
         (!references.is_empty()).then(|| Self {
             id: answer_id(outcome.question_id.as_str(), &answer),

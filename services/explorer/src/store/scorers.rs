@@ -56,6 +56,25 @@ impl Store {
         }
     }
 
+    /// Which of these scorers was put to use last, as far as MongoDB has them.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn newest_scorer(&self, hashes: impl IntoIterator<Item = &String>) -> Result<Option<String>, StoreError> {
+        #[derive(Deserialize)]
+        struct Named {
+            #[serde(rename = "_id")]
+            hash: String,
+        }
+        let hashes: Vec<&String> = hashes.into_iter().collect();
+        let scorers: Collection<Named> = self.mongo.database.collection("scorers");
+        let newest = scorers
+            .find_one(doc! { "_id": { "$in": hashes } })
+            .projection(doc! { "_id": 1 })
+            .sort(doc! { "made_at": -1 });
+        Ok(self.within_patience(newest).await?.map(|found| found.hash))
+    }
+
     fn known(&self, hash: &str) -> Option<Arc<Scorer>> {
         let scorers = self.scorers.lock().unwrap_or_else(PoisonError::into_inner);
         let scorer = scorers.iter().find(|scorer| scorer.hash() == hash).cloned();

@@ -1,117 +1,145 @@
 //! Runs that were not judged alike: what was not alike, by what they are judged again, and what is said of that.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use maud::{Markup, html};
 
 use super::address::Address;
-use crate::comparison::{Comparison, Extent, Rescorings, Stage, Standard, Verdicts};
+use crate::comparison::{Comparison, Extent, Rescorings, Standard, Verdicts, Work};
+use crate::index::ReadError;
 use crate::language::Language;
+use crate::store::StoreError;
 use crate::text::visible;
 use crate::web::App;
 
+/// Most outcomes of a page that are judged again.
+const MOST_OUTCOMES: i64 = 1_000_000;
+/// With fewer in a hundred that are not judged, a comparison is shown without them.
+const FEW: usize = 5;
+
 /// How the answers of the runs on a page are judged.
 pub enum Judging {
-    /// As they were: all alike, or by nothing that is known.
+    /// As they were.
     AsTheyWere,
     /// They are being judged by one standard; so many per cent are.
-    UnderWay(Standard, i64),
-    /// They were, each run by its name.
-    Again(HashMap<String, Arc<Verdicts>>),
+    UnderWay(Standard, usize),
+    /// They were.
+    Again(Verdicts),
     /// Why they could not be.
     Failed(String),
 }
 
 impl Judging {
-    /// What two runs are compared by instead of the verdicts that fell.
-    pub fn of(&self, runs: [&Extent; 2]) -> Option<[&Arc<Verdicts>; 2]> {
+    /// By what they are compared instead of the verdicts that fell.
+    pub fn verdicts(&self) -> Option<&Verdicts> {
         match self {
-            Self::Again(again) => Some([again.get(&runs[0].name)?, again.get(&runs[1].name)?]),
+            Self::Again(verdicts) => Some(verdicts),
             _ => None,
         }
     }
 }
 
-/// Has runs that were not judged alike judged again, as the newest of their outcomes was.
-pub fn judging(app: &App, rescorings: &Rescorings, extents: &[Extent], compared: &[Arc<Comparison>]) -> Judging {
-    let runs = compared.iter().flat_map(|found| [&found.first, &found.second]);
-    let newest = runs.filter_map(|run| run.newest.as_ref()).max_by_key(|(key, _)| *key);
-    let is_alike = compared.iter().all(|found| found.is_judged_alike());
-    let Some((_, standard)) = newest.filter(|_| !is_alike) else {
-        return Judging::AsTheyWere;
+/// The standard of `make report` (`report/again.py`): the scorer that was put to use last of those that judged, and the
+/// threshold of the last run that has one; `None` where all were judged alike, or there is none.
+async fn standard(app: &App, compared: &[Arc<Comparison>]) -> Result<Option<Standard>, StoreError> {
+    if compared.iter().all(|found| found.is_judged_alike()) {
+        return Ok(None);
+    }
+    let runs = || compared.iter().flat_map(|found| [&found.first, &found.second]);
+    let Some(threshold) = runs().filter_map(|run| run.threshold).next_back() else {
+        return Ok(None);
     };
-    let (mut again, mut done, mut of) = (HashMap::new(), 0.0, 0.0);
-    for extent in extents {
-        let outcomes = extent.outcomes as f64;
-        of += outcomes;
-        match rescorings.of(&app.store, &app.index, extent, standard) {
-            Stage::Failed(why) => return Judging::Failed(why),
-            Stage::UnderWay(reading) => done += outcomes * reading.done as f64 / reading.of.max(1) as f64,
-            Stage::Done(verdicts) => {
-                done += outcomes;
-                again.insert(extent.name.clone(), verdicts);
-            }
-        }
-    }
-    if again.len() == extents.len() {
-        Judging::Again(again)
-    } else {
-        Judging::UnderWay(standard.clone(), (100.0 * done / of) as i64)
-    }
+    let scorer = app.store.newest_scorer(runs().flat_map(|run| &run.scorers)).await?;
+    Ok(scorer.map(|scorer| Standard { scorer, threshold }))
 }
 
-/// Why verdicts are not of the same measure, and what is done about it.
-pub fn said(l: Language, address: &Address, compared: &[Arc<Comparison>], judging: &Judging) -> Markup {
-    let unlike = || compared.iter().filter(|found| !found.is_judged_alike());
+/// Has runs that were not judged alike judged by one standard.
+///
+/// # Errors
+/// The index cannot be read.
+pub async fn judging(
+    app: &App,
+    rescorings: &Rescorings,
+    extents: &[Extent],
+    compared: &[Arc<Comparison>],
+) -> Result<Judging, ReadError> {
+    let standard = match standard(app, compared).await {
+        Ok(Some(standard)) => standard,
+        Ok(None) => return Ok(Judging::AsTheyWere),
+        Err(error) => return Ok(Judging::Failed(error.to_string())),
+    };
+    if extents.iter().map(|extent| extent.outcomes).sum::<i64>() > MOST_OUTCOMES {
+        return Err(ReadError::TooMuch(MOST_OUTCOMES));
+    }
+    let verdicts = rescorings.verdicts(&standard);
+    let pending = verdicts.pending(&app.index, extents).await?;
+    let work = rescorings.judge(&app.store, &verdicts, &pending.answers);
+    let are_few = 100 * pending.outcomes <= FEW * pending.of;
+    Ok(match work {
+        Work::UnderWay if !are_few => Judging::UnderWay(standard, 100 * (pending.of - pending.outcomes) / pending.of),
+        Work::Failed(why, _) if !are_few => Judging::Failed(why),
+        _ => Judging::Again(verdicts),
+    })
+}
+
+/// Why verdicts are not of the same measure, and what is done about it; `as_they_were` are the comparisons by the
+/// verdicts that fell.
+pub fn said(l: Language, address: &Address, as_they_were: &[Arc<Comparison>], judging: &Judging) -> Markup {
+    let unlike = || as_they_were.iter().filter(|found| !found.is_judged_alike());
     html! {
         @for found in unlike() { (obstacles(l, found)) }
         @match judging {
-            Judging::AsTheyWere => @if unlike().next().is_some() { p.warning { (command(l, compared)) } },
-            Judging::UnderWay(standard, percent) => p.warning role="status" {
+            Judging::AsTheyWere => {}
+            Judging::Again(verdicts) => p { (by(l, &verdicts.standard)) }
+            Judging::UnderWay(standard, percent) => p.warning {
+                (by(l, standard)) " "
                 (l.say(
-                    format!("All answers are being scored again by {}: {percent} %. This page shows what comes of it by itself.", written(l, standard)),
-                    format!("Todas las respuestas se están puntuando de nuevo con {}: {percent} %. Esta página mostrará sola lo que resulte.", written(l, standard)),
+                    format!("{percent} % are done; this page looks again by itself."),
+                    format!("Va el {percent} %; esta página se actualiza sola."),
                 ))
-            },
+            }
             Judging::Failed(why) => p.warning {
-                (l.say(format!("They could not be scored again: {why}. "), format!("No se pudieron puntuar de nuevo: {why}. ")))
+                (l.say("The answers could not be scored again:", "No se pudieron puntuar de nuevo las respuestas:")) " " (visible(why)) ". "
                 a href=(address.link(l)) { (l.say("Try again", "Reintentar")) } ", "
-                (l.say("or:", "o bien:")) " " (command(l, compared))
-            },
-            Judging::Again(verdicts) => @if let Some(verdicts) = verdicts.values().next() { p { (done(l, &verdicts.standard, compared)) } },
+                (l.say("or", "o bien")) " " (command(l, as_they_were))
+            }
         }
     }
 }
 
-fn done(l: Language, standard: &Standard, compared: &[Arc<Comparison>]) -> String {
-    let others: usize = compared.iter().map(|found| found.second.left_out).sum();
-    let left_out = compared[0].first.left_out + others;
-    let gone = l.whole(left_out as i64);
-    let gone = l.say(
-        format!(" {gone} outcomes whose texts are gone are left out."),
-        format!(" {gone} resultados cuyos textos ya no están no cuentan."),
-    );
-    let said = l.say(
-        format!(
-            "For this comparison all answers were scored again by {}. Whether to ask again was decided by the verdicts \
-             that fell, which this cannot undo.",
-            written(l, standard)
-        ),
-        format!(
-            "Para esta comparación, todas las respuestas se puntuaron de nuevo con {}. Si se volvía a preguntar lo \
-             decidieron los veredictos de entonces, y eso ya no cambia.",
-            written(l, standard)
-        ),
-    );
-    said + if left_out > 0 { &gone } else { "" }
+/// What does not count for any question of the comparisons that are shown.
+pub fn missing(l: Language, compared: &[Arc<Comparison>]) -> Markup {
+    let sum = |of: fn(&Comparison) -> [usize; 2]| {
+        let others: usize = compared.iter().map(|found| of(found)[1]).sum();
+        of(&compared[0])[0] + others
+    };
+    let left_out = sum(|found| [found.first.left_out, found.second.left_out]);
+    let unjudged = sum(|found| [found.first.unjudged, found.second.unjudged]);
+    html! {
+        @if left_out > 0 { p.quiet { (l.say(
+            format!("Left out, for their texts are gone: {} outcomes.", l.whole(left_out as i64)),
+            format!("No cuentan, porque sus textos ya no están: {} resultados.", l.whole(left_out as i64)),
+        )) } }
+        @if unjudged > 0 { p.quiet { (l.say(
+            format!("Not scored again yet, and left out: {} outcomes.", l.whole(unjudged as i64)),
+            format!("Aún sin puntuar de nuevo, y no cuentan: {} resultados.", l.whole(unjudged as i64)),
+        )) } }
+    }
 }
 
-fn written(l: Language, standard: &Standard) -> String {
+fn by(l: Language, standard: &Standard) -> String {
     let (scorer, threshold) = (visible(&standard.scorer), standard.threshold);
     l.say(
-        format!("{scorer} at the threshold {threshold}, as the newest of these outcomes was"),
-        format!("{scorer} y el umbral {threshold}, como el más nuevo de estos resultados"),
+        format!(
+            "For this comparison all answers are scored again by {scorer}, the newest of these scorers, at the threshold \
+             {threshold}. Whether to ask again was decided by the verdicts that fell, which this cannot undo."
+        ),
+        format!(
+            "Para esta comparación, todas las respuestas se puntúan de nuevo con {scorer}, el más nuevo de estos \
+             evaluadores, y el umbral {threshold}. Si se volvía a preguntar lo decidieron los veredictos de entonces, y \
+             eso ya no cambia."
+        ),
     )
 }
 
@@ -135,10 +163,10 @@ fn obstacles(l: Language, found: &Comparison) -> Markup {
     html! {
         @for (what, one, other) in both.into_iter().filter_map(|(holds, of)| holds.then_some(of)) {
             p.warning {
-                (format!("{}, {what}: {} {in_run} {first}, {} {in_run} {second}. ", l.say("Not comparable", "No comparables"), joined(one), joined(other)))
+                (format!("{}, {what}: {} {in_run} {first}, {} {in_run} {second}. ", l.say("Not judged alike", "No se juzgaron igual"), joined(one), joined(other)))
                 (l.say(
-                    "Verdicts by two of them are not the same measure: read no difference in what was accepted, or in scores, as one of the model.",
-                    "Los veredictos de dos de ellos no son la misma medida: no tome una diferencia en lo aceptado, o en las puntuaciones, por una del modelo.",
+                    "Verdicts by two of them are not the same measure.",
+                    "Los veredictos de dos de ellos no son la misma medida.",
                 ))
             }
         }
@@ -160,7 +188,7 @@ fn command(l: Language, compared: &[Arc<Comparison>]) -> Markup {
     html! {
         code { "make report RUN=" (names.join(",")) } " "
         (l.say(
-            "scores all answers again by the newer scorer, and compares those.",
+            "scores all answers again by the newest scorer, and compares those.",
             "puntúa de nuevo todas las respuestas con el evaluador más nuevo y las compara.",
         ))
     }

@@ -30,6 +30,10 @@ type Outcomes = HashMap<i64, Shown>;
 pub async fn section(visit: &Visit, index: &Index, address: &Address, found: &Comparison) -> Result<Markup, Problem> {
     let l = visit.language;
     let tab = tab(address, found);
+    let is_another = address.tab.is_some_and(|asked| asked != tab);
+    // A place in one list is none in another: there may be other tabs since.
+    let at_start = is_another.then(|| address.at(Place::First));
+    let address = at_start.as_ref().unwrap_or(address);
     let page = page(found, address, tab).ok_or_else(|| visit.refused(address.place.unusable(l)))?;
     let sides = page
         .rows

@@ -1,15 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use jiff::Timestamp;
 use mongodb::bson::DateTime;
-use tokio::time::sleep;
 use tower::ServiceExt as _;
 
 use super::address::{Place, Sort, Tab};
 use super::*;
+use crate::comparison::Standard;
 use crate::comparison::tests::{compared, index_of, outcome, two_runs};
 use crate::index::Row;
 use crate::store::runs::{Model, RunMetrics, Spending};
@@ -94,7 +93,7 @@ fn of_two_scorers() -> Vec<Row> {
 #[tokio::test]
 async fn verdicts_of_two_scorers_are_shown_side_by_side_and_not_compared() {
     let (_, page) = page(of_two_scorers(), "/en/compare?run=a&run=b").await;
-    assert!(page.contains("Not comparable, other scorer: scorer in a, new in b."));
+    assert!(page.contains("Not judged alike, other scorer: scorer in a, new in b."));
     assert!(page.contains("nothing is said of which is better"));
     for said in [
         "is worse than",
@@ -109,41 +108,36 @@ async fn verdicts_of_two_scorers_are_shown_side_by_side_and_not_compared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_of_two_scorers_asks_again_while_answers_are_scored_again_and_says_why_they_cannot_be() {
-    let (index, _writer, _folder) = index_of(of_two_scorers());
-    let routes = web::routes(app_over(index).await);
-    let ask = async || {
-        let request = Request::get("/en/compare?run=a&run=b").header("host", "localhost");
-        let response = routes
-            .clone()
-            .oneshot(request.body(Body::empty()).unwrap())
-            .await
-            .unwrap();
-        let refresh = response.headers().contains_key(REFRESH);
-        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        (refresh, String::from_utf8(body.to_vec()).unwrap())
+async fn of_runs_that_cannot_be_judged_again_the_page_says_why_and_what_else_can_be_done() {
+    let (status, page) = page(of_two_scorers(), "/en/compare?run=a&run=b").await;
+    assert_eq!(status, StatusCode::OK);
+    let why = "The answers could not be scored again: MongoDB at 127.0.0.1:1 does not answer.";
+    assert!(page.contains(why) && page.contains("make report RUN=a,b"), "{page}");
+}
+
+#[test]
+fn the_page_says_by_what_answers_are_judged_again_and_how_far_that_is() {
+    let standard = || Standard {
+        scorer: "<new>".to_owned(),
+        threshold: 0.7,
     };
-    let (refresh, page) = ask().await;
-    let by =
-        "All answers are being scored again by new at the threshold 0.65, as the newest of these outcomes was: 0 %";
-    assert!(refresh && page.contains(by), "{page}");
-    // MongoDB is not there.
-    let failed = async {
-        loop {
-            let (refresh, page) = ask().await;
-            if !refresh {
-                return page;
-            }
-            sleep(Duration::from_secs(1)).await;
-        }
-    };
-    let page = failed.await;
+    let under_way = Judging::UnderWay(standard(), 40);
+    let said = |l, judging: &Judging| alike::said(l, &Address::default(), &[], judging).into_string();
+    let en = said(Language::English, &under_way);
     assert!(
-        page.contains("They could not be scored again: MongoDB at 127.0.0.1:1 does not answer"),
-        "{page}"
+        en.contains("scored again by &lt;new&gt;, the newest of these scorers, at the threshold 0.7."),
+        "{en}"
     );
-    assert!(page.contains("make report RUN=a,b"));
-    assert!(ask().await.0, "who looks again has it tried again");
+    assert!(en.contains("40 % are done"));
+    assert!(said(Language::Spanish, &under_way).contains("Va el 40 %"));
+    let again = said(Language::English, &Judging::Again(Verdicts::with(standard(), [])));
+    assert!(again.contains("scored again by &lt;new&gt;") && !again.contains("done"));
+}
+
+#[tokio::test]
+async fn a_place_in_a_list_that_is_no_more_is_the_start_of_another() {
+    let (_, page) = page(worse_run(), "/en/compare?run=a&run=b&tab=both&after=-1_0.5_7").await;
+    assert!(page.contains("Questions on which b did worse than a") && page.contains("q60"));
 }
 
 #[tokio::test]
