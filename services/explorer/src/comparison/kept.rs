@@ -112,6 +112,12 @@ impl Comparisons {
         Ok(made)
     }
 
+    /// Whether a comparison by a standard is kept: then nothing of it is to be judged.
+    pub fn has(&self, first: &Extent, second: &Extent, standard: &Standard) -> bool {
+        let wanted = ([first.clone(), second.clone()], Some(standard.clone()));
+        self.kept(&wanted).is_some()
+    }
+
     fn kept(&self, wanted: &Made) -> Option<Arc<Comparison>> {
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter()

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use super::kept::Extent;
-use crate::index::row::{answer_id, answer_number};
+use crate::index::row::answer_number;
 use crate::index::{Index, ReadError};
 use crate::judging::judged;
 use crate::store::Store;
@@ -24,12 +24,18 @@ use crate::store::Store;
 const CHUNK: usize = 50_000;
 /// Outcomes that are read of MongoDB at once.
 const READ: usize = 500;
-/// Most standards of which verdicts are kept, at some 40 bytes an answer.
-const MOST: usize = 2;
+/// Most scorers whose scores are kept,
+const MOST_SCORERS: usize = 3;
+/// and most answers of each, at some 60 bytes: beyond, it begins anew.
+const MOST_ANSWERS: usize = 2_000_000;
 /// So long a failure is told before it is tried again,
 const TOLD: Duration = Duration::from_secs(10);
-/// and so long passes until an outcome is looked for again that MongoDB does not have yet.
+/// and so long passes until an outcome is looked for again that MongoDB does not have yet,
 const UNREAD: Duration = Duration::from_secs(60);
+/// so often.
+const MOST_LOOKS: u8 = 3;
+/// With no more in a hundred that are not judged, a run can be shown without them.
+const FEW: usize = 5;
 
 /// By what answers are judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,12 +47,17 @@ pub struct Standard {
 
 /// What a standard makes of an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rejudged {
-    pub score: f64,
-    pub is_accepted: bool,
+pub enum Rejudged {
+    Judged {
+        score: f64,
+        is_accepted: bool,
+    },
+    /// Its texts are gone.
+    Gone,
+    NotYet,
 }
 
-/// What a standard makes of answers, by their numbers, as far as they are judged.
+/// What a standard makes of answers, by their numbers, as far as they are scored. A scorer's scores are shared.
 #[derive(Debug, Clone)]
 pub struct Verdicts {
     pub standard: Standard,
@@ -55,20 +66,25 @@ pub struct Verdicts {
 
 #[derive(Debug, Clone, Copy)]
 enum Known {
-    Judged(Rejudged),
-    /// MongoDB did not have it then, or not its texts.
-    Unread(Instant),
+    Scored {
+        score: f64,
+        is_cut_off: bool,
+    },
+    Gone,
+    /// MongoDB did not have it, the last time then.
+    Unread {
+        at: Instant,
+        looks: u8,
+    },
 }
 
-/// What of some runs a standard has not judged yet.
+/// What of some runs is not judged yet.
 #[derive(Debug, Default)]
 pub struct Pending {
-    /// The answers that can be judged now, each with the first outcome that has it.
+    /// The answers that can be judged now, each with an outcome that has it; listed only where they are asked for.
     pub answers: HashMap<i64, String>,
-    /// Of how many outcomes the answer is not judged,
-    pub outcomes: usize,
-    /// of so many that have one.
-    pub of: usize,
+    /// Of each run, of how many outcomes the answer is not judged, of how many that have one.
+    pub runs: Vec<(usize, usize)>,
 }
 
 /// How the judging goes.
@@ -76,8 +92,7 @@ pub struct Pending {
 pub enum Work {
     Idle,
     UnderWay,
-    /// Why it ended, and when.
-    Failed(String, Instant),
+    Failed { scorer: String, why: String, at: Instant },
 }
 
 /// Judges answers again, those of one page at a time, and keeps what came of it.
@@ -99,31 +114,63 @@ impl Default for Rescorings {
     }
 }
 
+impl Pending {
+    /// Whether every run can be shown without what is not judged of it.
+    pub fn are_few(&self) -> bool {
+        self.runs.iter().all(|(pending, of)| 100 * pending <= FEW * of)
+    }
+
+    /// How many outcomes in a hundred are judged.
+    pub fn percent_done(&self) -> usize {
+        let sum = |of: fn(&(usize, usize)) -> usize| self.runs.iter().map(of).sum::<usize>();
+        let (pending, of) = (sum(|run| run.0), sum(|run| run.1).max(1));
+        100 * (of - pending.min(of)) / of
+    }
+}
+
 impl Rescorings {
     /// The verdicts of a standard.
     pub fn verdicts(&self, standard: &Standard) -> Verdicts {
         let mut kept = locked(&self.0.kept);
-        let place = kept.iter().position(|verdicts| verdicts.standard == *standard);
-        let known = place.and_then(|place| kept.remove(place));
-        let verdicts = known.unwrap_or_else(|| Verdicts::new(standard.clone()));
+        let place = kept
+            .iter()
+            .position(|verdicts| verdicts.standard.scorer == standard.scorer);
+        let same = place.and_then(|place| kept.remove(place));
+        let known = same.map(|verdicts| verdicts.known).unwrap_or_default();
+        if locked(&known).len() > MOST_ANSWERS {
+            locked(&known).clear();
+        }
+        let verdicts = Verdicts {
+            standard: standard.clone(),
+            known,
+        };
         kept.push_front(verdicts.clone());
-        kept.truncate(MOST);
+        if kept.len() > MOST_SCORERS {
+            // Never one that is in use, or what is under way would be in vain.
+            let unused = kept
+                .iter()
+                .rposition(|verdicts| Arc::strong_count(&verdicts.known) == 1);
+            unused.and_then(|place| kept.remove(place));
+        }
         verdicts
     }
 
-    /// Has answers judged, unless others are being judged; whoever looks again has those judged that are left.
-    pub fn judge(&self, store: &Store, verdicts: &Verdicts, pending: &HashMap<i64, String>) -> Work {
-        let mut work = locked(&self.0.work);
-        let is_told = matches!(&*work, Work::Failed(_, at) if at.elapsed() < TOLD);
-        if !is_told && !matches!(*work, Work::UnderWay) {
-            *work = Work::Idle;
-            if !pending.is_empty() {
-                *work = Work::UnderWay;
-                let (this, store, verdicts, pending) = (self.clone(), store.clone(), verdicts.clone(), pending.clone());
-                tokio::spawn(async move { this.run(&store, &verdicts, pending).await });
-            }
+    /// How the judging goes by a scorer.
+    pub fn work(&self, scorer: &str) -> Work {
+        match &*locked(&self.0.work) {
+            Work::Failed { scorer: of, at, .. } if of != scorer || at.elapsed() >= TOLD => Work::Idle,
+            work => work.clone(),
         }
-        work.clone()
+    }
+
+    /// Has answers judged, unless others are being judged: whoever looks again has those judged that are left.
+    pub fn judge(&self, store: &Store, verdicts: &Verdicts, pending: HashMap<i64, String>) {
+        let mut work = locked(&self.0.work);
+        if !pending.is_empty() && !matches!(*work, Work::UnderWay) {
+            *work = Work::UnderWay;
+            let (this, store, verdicts) = (self.clone(), store.clone(), verdicts.clone());
+            tokio::spawn(async move { this.run(&store, &verdicts, pending).await });
+        }
     }
 
     async fn run(&self, store: &Store, verdicts: &Verdicts, pending: HashMap<i64, String>) {
@@ -131,7 +178,11 @@ impl Rescorings {
             Ok(()) => Work::Idle,
             Err(error) => {
                 warn!(%error, "answers could not be judged again");
-                Work::Failed(format!("{error:#}"), Instant::now())
+                Work::Failed {
+                    scorer: verdicts.standard.scorer.clone(),
+                    why: format!("{error:#}"),
+                    at: Instant::now(),
+                }
             }
         };
         *locked(&self.0.work) = ended;
@@ -139,34 +190,31 @@ impl Rescorings {
 }
 
 impl Verdicts {
-    /// None yet.
-    pub fn new(standard: Standard) -> Self {
-        Self {
-            standard,
-            known: Arc::default(),
-        }
-    }
-
-    /// What the standard makes of an answer; `None` where it is not judged yet.
-    pub fn of(&self, answer: i64) -> Option<Rejudged> {
+    /// What the standard makes of an answer.
+    pub fn of(&self, answer: i64) -> Rejudged {
         match locked(&self.known).get(&answer) {
-            Some(Known::Judged(rejudged)) => Some(*rejudged),
-            _ => None,
+            Some(&Known::Scored { score, is_cut_off }) => Rejudged::Judged {
+                score,
+                is_accepted: score >= self.standard.threshold && !is_cut_off,
+            },
+            Some(Known::Gone) => Rejudged::Gone,
+            Some(Known::Unread { .. }) | None => Rejudged::NotYet,
         }
     }
 
-    /// What of some runs is not judged yet. Texts that were forgotten have no answer in the index, and never are.
+    /// What of some runs is not judged yet; the answers are listed where they are to be judged.
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub async fn pending(&self, index: &Index, runs: &[Extent]) -> Result<Pending, ReadError> {
+    pub async fn pending(&self, index: &Index, runs: &[Extent], lists: bool) -> Result<Pending, ReadError> {
         let mut pending = Pending::default();
         for run in runs {
+            pending.runs.push((0, 0));
             let mut after = Some(i64::MIN);
             while let Some(from) = after {
                 let (this, name) = (self.clone(), run.name.clone());
                 (pending, after) = index
-                    .read(move |index| this.add_pending(pending, index, &name, from))
+                    .read(move |index| this.add_pending(pending, index, &name, from, lists))
                     .await?;
             }
         }
@@ -180,28 +228,35 @@ impl Verdicts {
         index: &Connection,
         run: &str,
         after: i64,
+        lists: bool,
     ) -> rusqlite::Result<(Pending, Option<i64>)> {
         let mut query = index.prepare_cached(
-            "SELECT key, answer_id, message_id FROM results WHERE run = ? AND key > ? ORDER BY key LIMIT ?",
+            "SELECT key, answer_id, message_id, source = 'llm' FROM results \
+             WHERE run = ? AND key > ? ORDER BY key LIMIT ?",
         )?;
         let mut rows = query.query(params![run, after, CHUNK as i64])?;
-        let (known, mut last) = (locked(&self.known), None);
+        let (known, mut last, mut count) = (locked(&self.known), None, (0, 0));
         while let Some(row) = rows.next()? {
             last = Some(row.get(0)?);
             let Some(answer) = row.get::<_, Option<String>>(1)? else {
                 continue;
             };
-            pending.of += 1;
+            count.1 += 1;
             let number = answer_number(&answer);
             let may_be_judged = match known.get(&number) {
-                Some(Known::Judged(_)) => continue,
-                Some(Known::Unread(at)) => at.elapsed() > UNREAD,
+                Some(Known::Scored { .. } | Known::Gone) => continue,
+                Some(Known::Unread { at, .. }) => at.elapsed() > UNREAD,
                 None => true,
             };
-            pending.outcomes += 1;
-            if may_be_judged && !pending.answers.contains_key(&number) {
+            count.0 += 1;
+            // Whether an answer was cut off, only the outcome says that the model answered for.
+            let says_more = || Ok::<_, rusqlite::Error>(row.get::<_, Option<bool>>(3)? == Some(true));
+            if lists && may_be_judged && (!pending.answers.contains_key(&number) || says_more()?) {
                 pending.answers.insert(number, row.get(2)?);
             }
+        }
+        if let Some(run) = pending.runs.last_mut() {
+            *run = (run.0 + count.0, run.1 + count.1);
         }
         Ok((pending, last))
     }
@@ -213,41 +268,44 @@ impl Verdicts {
         let pending: Vec<(i64, String)> = pending.into_iter().collect();
         for chunk in pending.chunks(READ) {
             let began = Instant::now();
-            let (numbers, ids): (Vec<i64>, Vec<String>) = chunk.iter().cloned().unzip();
+            let ids: Vec<String> = chunk.iter().map(|(_, id)| id.clone()).collect();
             let (this, outcomes, scorer) = (self.clone(), store.results(&ids).await?, Arc::clone(&scorer));
-            spawn_blocking(move || this.learn(&numbers, &outcomes, &scorer)).await?;
+            let chunk = chunk.to_vec();
+            spawn_blocking(move || this.learn(&chunk, &outcomes, &scorer)).await?;
             sleep(began.elapsed()).await;
         }
         Ok(())
     }
 
-    /// Judges the answers of these numbers, as far as these outcomes have them.
-    fn learn(&self, numbers: &[i64], outcomes: &[ResultDocument], scorer: &Scorer) {
-        let judged = outcomes.iter().filter_map(|outcome| self.rejudged(outcome, scorer));
-        let judged: Vec<_> = judged.collect();
-        let mut known = locked(&self.known);
-        let now = Instant::now();
-        known.extend(numbers.iter().map(|&number| (number, Known::Unread(now))));
-        known.extend(
-            judged
-                .into_iter()
-                .map(|(number, rejudged)| (number, Known::Judged(rejudged))),
-        );
+    /// Scores answers, each by an outcome that has it, as far as these are they.
+    fn learn(&self, answers: &[(i64, String)], outcomes: &[ResultDocument], scorer: &Scorer) {
+        let found: HashMap<&str, Known> = outcomes
+            .iter()
+            .map(|outcome| (outcome.id.as_str(), scored(outcome, scorer)))
+            .collect();
+        let (mut known, at) = (locked(&self.known), Instant::now());
+        for (number, id) in answers {
+            let looks = match known.get(number) {
+                Some(Known::Unread { looks, .. }) => looks + 1,
+                _ => 1,
+            };
+            let missing = if looks < MOST_LOOKS {
+                Known::Unread { at, looks }
+            } else {
+                Known::Gone
+            };
+            known.insert(*number, found.get(id.as_str()).copied().unwrap_or(missing));
+        }
     }
+}
 
-    fn rejudged(&self, outcome: &ResultDocument, scorer: &Scorer) -> Option<(i64, Rejudged)> {
-        let answer = outcome.llm_answer.as_deref()?;
-        let score = judged(outcome, answer, |case| scorer.judge(case))?.score;
-        let is_cut_off = outcome.finish_reason.as_deref() == Some(Answer::CUT_OFF);
-        let rejudged = Rejudged {
-            score,
-            is_accepted: score >= self.standard.threshold && !is_cut_off,
-        };
-        Some((
-            answer_number(&answer_id(outcome.question_id.as_str(), answer)),
-            rejudged,
-        ))
-    }
+fn scored(outcome: &ResultDocument, scorer: &Scorer) -> Known {
+    let answer = outcome.llm_answer.as_deref();
+    let judgement = answer.and_then(|answer| judged(outcome, answer, |case| scorer.judge(case)));
+    judgement.map_or(Known::Gone, |judgement| Known::Scored {
+        score: judgement.score,
+        is_cut_off: outcome.finish_reason.as_deref() == Some(Answer::CUT_OFF),
+    })
 }
 
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -261,18 +319,19 @@ pub mod tests {
     use super::super::tests::{index_of, outcome as row};
     use super::*;
     use crate::comparison::Comparisons;
+    use crate::index::row::answer_id;
     use crate::store::tests::nobodys_store;
     use crate::test_support::{outcome, scorer};
 
     impl Verdicts {
-        /// As if these answers had been judged.
-        pub fn with(standard: Standard, judged: impl IntoIterator<Item = (i64, Rejudged)>) -> Self {
-            let this = Self::new(standard);
-            let judged = judged
-                .into_iter()
-                .map(|(number, rejudged)| (number, Known::Judged(rejudged)));
-            locked(&this.known).extend(judged);
-            this
+        /// As if answers had been scored.
+        pub fn with(standard: Standard, scores: impl IntoIterator<Item = (i64, f64)>) -> Self {
+            let is_cut_off = false;
+            let scored = |(number, score)| (number, Known::Scored { score, is_cut_off });
+            Self {
+                standard,
+                known: Arc::new(Mutex::new(scores.into_iter().map(scored).collect())),
+            }
         }
     }
 
@@ -285,66 +344,128 @@ pub mod tests {
 
     #[test]
     fn an_answer_is_accepted_from_the_threshold_on_if_it_was_not_cut_off() {
-        let told = |changes| {
-            let found = Verdicts::new(standard(0.65)).rejudged(&outcome(changes), &scorer());
-            found.map(|(_, rejudged)| rejudged.is_accepted)
+        let told = |outcome: ResultDocument| {
+            let verdicts = Verdicts::with(standard(0.65), []);
+            verdicts.learn(&[(1, outcome.id.to_string())], &[outcome], &scorer());
+            verdicts.of(1)
         };
         let reference = "Because air scatters short waves more.";
-        let said = |answer: &str, reason: &str| {
-            told(json!({"best_answer": reference, "other_answers": [], "llm_answer": answer, "finish_reason": reason}))
+        let is_accepted = |answer: &str, reason: &str| {
+            let changes =
+                json!({"best_answer": reference, "other_answers": [], "llm_answer": answer, "finish_reason": reason});
+            matches!(told(outcome(changes)), Rejudged::Judged { is_accepted: true, .. })
         };
-        assert_eq!(said(reference, "stop"), Some(true));
-        assert_eq!(said(reference, "length"), Some(false));
-        assert_eq!(said("Nobody knows.", "stop"), Some(false));
+        assert!(is_accepted(reference, "stop"));
+        assert!(!is_accepted(reference, "length"));
+        assert!(!is_accepted("Nobody knows.", "stop"));
         let forgotten = ResultDocument {
             title: None,
             llm_answer: None,
             ..outcome(json!({}))
         };
-        assert_eq!(Verdicts::new(standard(0.65)).rejudged(&forgotten, &scorer()), None);
+        assert_eq!(told(forgotten), Rejudged::Gone);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_judged_is_not_judged_again_and_what_mongodb_does_not_have_yet_is_looked_for_later() {
-        let stored = outcome(json!({"question_id": "q0", "llm_answer": "Answer of a"}));
-        let mut twin = row("a", "q0", 5, Some(0.9));
+    async fn what_is_judged_is_not_judged_again_and_what_mongodb_does_not_have_is_looked_for_three_times() {
+        let stored = outcome(json!({"message_id": "a-q0-5", "question_id": "q0", "llm_answer": "Answer of a"}));
+        let mut twin = row("a", "q0", 1, Some(0.9));
         let mut forgotten = row("a", "q2", 4, Some(0.9));
         (twin.source, forgotten.answer_id) = (Some("coalesced".to_owned()), None);
-        let rows = vec![
-            row("a", "q0", 1, Some(0.9)),
+        let (index, _writer, _folder) = index_of(vec![
+            twin,
             row("a", "q1", 2, Some(0.1)),
             row("a", "q3", 3, None),
-        ];
-        let (index, _writer, _folder) = index_of([rows, vec![twin, forgotten]].concat());
-        let verdicts = Verdicts::new(standard(0.65));
+            forgotten,
+            row("a", "q0", 5, Some(0.9)),
+        ]);
+        let verdicts = Verdicts::with(standard(0.65), []);
         let run = Comparisons::extent(&index, "a").await.unwrap().unwrap();
-        let pending = async || verdicts.pending(&index, std::slice::from_ref(&run)).await.unwrap();
+        let pending = async || {
+            verdicts
+                .pending(&index, std::slice::from_ref(&run), true)
+                .await
+                .unwrap()
+        };
         let first = pending().await;
-        assert_eq!((first.outcomes, first.of), (3, 3));
-        let mut ids: Vec<&str> = first.answers.values().map(String::as_str).collect();
-        ids.sort_unstable();
-        assert_eq!(ids, ["a-q0-1", "a-q1-2"], "of twins, the first");
+        assert_eq!(
+            (&first.runs[..], first.are_few(), first.percent_done()),
+            (&[(3, 3)][..], false, 0)
+        );
+        let mut answers: Vec<(i64, String)> = first.answers.into_iter().collect();
+        answers.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+        let ids: Vec<&str> = answers.iter().map(|(_, id)| id.as_str()).collect();
+        assert_eq!(
+            ids,
+            ["a-q0-5", "a-q1-2"],
+            "of twins, the one that the model answered for"
+        );
 
-        let numbers: Vec<i64> = first.answers.keys().copied().collect();
-        verdicts.learn(&numbers, &[stored], &scorer());
-        let left = pending().await;
-        assert_eq!((left.answers.len(), left.outcomes, left.of), (0, 1, 3));
-        tokio::time::advance(UNREAD + Duration::from_secs(1)).await;
-        assert_eq!(pending().await.answers.len(), 1);
+        for look in 1..=MOST_LOOKS {
+            verdicts.learn(&answers, std::slice::from_ref(&stored), &scorer());
+            let left = pending().await;
+            let count = usize::from(look < MOST_LOOKS);
+            assert_eq!((left.answers.len(), &left.runs[..]), (0, &[(count, 3)][..]));
+            tokio::time::advance(UNREAD + Duration::from_secs(1)).await;
+            assert_eq!(pending().await.answers.len(), count);
+        }
+        assert_eq!(
+            verdicts.of(answer_number(&answer_id("q1", "Answer of a"))),
+            Rejudged::Gone
+        );
+    }
+
+    #[test]
+    fn no_run_is_shown_of_which_much_is_missing_however_large_the_others_are() {
+        let of = |runs: &[(usize, usize)]| Pending {
+            runs: runs.to_vec(),
+            ..Pending::default()
+        };
+        assert!(of(&[(5, 100), (0, 0)]).are_few());
+        assert!(!of(&[(0, 100_000), (300, 300)]).are_few());
+        assert_eq!(of(&[(0, 100), (100, 100)]).percent_done(), 50);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_told_for_a_while_and_then_it_is_tried_again() {
+    async fn a_failure_is_told_for_a_while_of_the_scorer_that_it_concerns() {
         let (rescorings, store) = (Rescorings::default(), nobodys_store().await);
         let verdicts = rescorings.verdicts(&standard(0.65));
-        let pending = HashMap::from([(1, "m".to_owned())]);
-        let judge = || rescorings.judge(&store, &verdicts, &pending);
-        assert!(matches!(judge(), Work::UnderWay));
-        while matches!(judge(), Work::UnderWay) {
+        rescorings.judge(&store, &verdicts, HashMap::from([(1, "m".to_owned())]));
+        assert!(matches!(rescorings.work("scorer"), Work::UnderWay));
+        while matches!(rescorings.work("scorer"), Work::UnderWay) {
             sleep(Duration::from_millis(100)).await;
         }
-        assert!(matches!(judge(), Work::Failed(why, _) if why.contains("does not answer")));
+        assert!(matches!(rescorings.work("scorer"), Work::Failed { why, .. } if why.contains("does not answer")));
+        assert!(matches!(rescorings.work("other"), Work::Idle));
         tokio::time::advance(TOLD).await;
-        assert!(matches!(judge(), Work::UnderWay));
+        assert!(matches!(rescorings.work("scorer"), Work::Idle));
+    }
+
+    #[test]
+    fn thresholds_share_the_scores_of_a_scorer_and_those_in_use_stay() {
+        let rescorings = Rescorings::default();
+        let of = |scorer: &str, threshold| {
+            let scorer = scorer.to_owned();
+            rescorings.verdicts(&Standard { scorer, threshold })
+        };
+        let used = of("a", 0.5);
+        locked(&used.known).insert(
+            1,
+            Known::Scored {
+                score: 0.6,
+                is_cut_off: false,
+            },
+        );
+        for scorer in ["b", "c", "d", "e"] {
+            of(scorer, 0.5);
+        }
+        let is_accepted = false;
+        assert_eq!(
+            of("a", 0.7).of(1),
+            Rejudged::Judged {
+                score: 0.6,
+                is_accepted
+            }
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use contracts::message::Verdict;
 use rusqlite::{Connection, Row, params};
 
-use super::rescoring::Verdicts;
+use super::rescoring::{Rejudged, Verdicts};
 use super::statistics::percentile;
 use crate::index::row::{answer_number, name, verdict};
 use crate::index::{Index, ReadError};
@@ -240,15 +240,18 @@ impl RunOutcomes {
             self.facts.left_out += 1;
             return None;
         };
-        let Some(found) = rejudged.of(answer_number(&answer)) else {
-            self.facts.unjudged += 1;
-            return None;
-        };
-        let verdict = if found.is_accepted {
-            Verdict::Accepted
-        } else {
-            Verdict::Exhausted
-        };
-        Some((name(&verdict), Some(found.score)))
+        match rejudged.of(answer_number(&answer)) {
+            Rejudged::Judged { score, is_accepted } => {
+                let verdict = if is_accepted {
+                    Verdict::Accepted
+                } else {
+                    Verdict::Exhausted
+                };
+                return Some((name(&verdict), Some(score)));
+            }
+            Rejudged::Gone => self.facts.left_out += 1,
+            Rejudged::NotYet => self.facts.unjudged += 1,
+        }
+        None
     }
 }

@@ -1,7 +1,6 @@
 use contracts::message::Verdict::{Accepted, Error, Exhausted};
 use tempfile::TempDir;
 
-use super::rescoring::Rejudged;
 use super::rescoring::tests::standard;
 use super::*;
 use crate::index::row::{answer_id, answer_number, key};
@@ -200,10 +199,6 @@ async fn answers_that_are_judged_again_count_by_their_new_verdicts_and_those_wit
         .answer_id = None;
     rows.push(outcome("b", "q9", 2_000_000, Some(0.1)));
     let answer = |run, number| answer_number(&answer_id(&format!("q{number}"), &format!("Answer of {run}")));
-    let judged = |run, number, score| {
-        let is_accepted = score >= 0.7;
-        (answer(run, number), Rejudged { score, is_accepted })
-    };
     let (index, _writer, _folder) = index_of(rows);
     let extent = async |run| Comparisons::extent(&index, run).await.unwrap().unwrap();
     let (a, b) = (extent("a").await, extent("b").await);
@@ -218,7 +213,7 @@ async fn answers_that_are_judged_again_count_by_their_new_verdicts_and_those_wit
     let scores = [("a", 0, 0.8), ("a", 1, 0.6), ("b", 0, 0.8), ("b", 1, 0.9)];
     let verdicts = Verdicts::with(
         standard(0.7),
-        scores.map(|(run, number, score)| judged(run, number, score)),
+        scores.map(|(run, number, score)| (answer(run, number), score)),
     );
     let again = comparisons.of(&index, [&a, &b], Some(&verdicts)).await.unwrap();
     assert!(again.is_judged_alike());

@@ -69,7 +69,7 @@ async fn show(
         Ok::<_, Problem>(compared)
     };
     let mut compared = compare(None).await?;
-    let judging = alike::judging(&app, &rescorings, &extents, &compared).await;
+    let judging = alike::judging(&app, (&comparisons, &rescorings), &extents, base, &compared).await;
     let judging = judging.map_err(|error| visit.unread(&error))?;
     let said = alike::said(l, &address, &compared, &judging);
     if let Some(verdicts) = judging.verdicts() {

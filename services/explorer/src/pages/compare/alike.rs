@@ -6,7 +6,7 @@ use std::sync::Arc;
 use maud::{Markup, html};
 
 use super::address::Address;
-use crate::comparison::{Comparison, Extent, Rescorings, Standard, Verdicts, Work};
+use crate::comparison::{Comparison, Comparisons, Extent, Rescorings, Standard, Verdicts, Work};
 use crate::index::ReadError;
 use crate::language::Language;
 use crate::store::StoreError;
@@ -15,8 +15,6 @@ use crate::web::App;
 
 /// Most outcomes of a page that are judged again.
 const MOST_OUTCOMES: i64 = 1_000_000;
-/// With fewer in a hundred that are not judged, a comparison is shown without them.
-const FEW: usize = 5;
 
 /// How the answers of the runs on a page are judged.
 pub enum Judging {
@@ -28,6 +26,8 @@ pub enum Judging {
     Again(Verdicts),
     /// Why they could not be.
     Failed(String),
+    /// They are more than explorer judges again.
+    TooMany,
 }
 
 impl Judging {
@@ -47,21 +47,23 @@ async fn standard(app: &App, compared: &[Arc<Comparison>]) -> Result<Option<Stan
         return Ok(None);
     }
     let runs = || compared.iter().flat_map(|found| [&found.first, &found.second]);
-    let Some(threshold) = runs().filter_map(|run| run.threshold).next_back() else {
+    let later = compared.iter().rev().find_map(|found| found.second.threshold);
+    let Some(threshold) = later.or(compared[0].first.threshold) else {
         return Ok(None);
     };
     let scorer = app.store.newest_scorer(runs().flat_map(|run| &run.scorers)).await?;
     Ok(scorer.map(|scorer| Standard { scorer, threshold }))
 }
 
-/// Has runs that were not judged alike judged by one standard.
+/// Has runs that were not judged alike judged by one standard, each to be compared with the base.
 ///
 /// # Errors
 /// The index cannot be read.
 pub async fn judging(
     app: &App,
-    rescorings: &Rescorings,
+    (comparisons, rescorings): (&Comparisons, &Rescorings),
     extents: &[Extent],
+    base: &Extent,
     compared: &[Arc<Comparison>],
 ) -> Result<Judging, ReadError> {
     let standard = match standard(app, compared).await {
@@ -70,16 +72,24 @@ pub async fn judging(
         Err(error) => return Ok(Judging::Failed(error.to_string())),
     };
     if extents.iter().map(|extent| extent.outcomes).sum::<i64>() > MOST_OUTCOMES {
-        return Err(ReadError::TooMuch(MOST_OUTCOMES));
+        return Ok(Judging::TooMany);
     }
     let verdicts = rescorings.verdicts(&standard);
-    let pending = verdicts.pending(&app.index, extents).await?;
-    let work = rescorings.judge(&app.store, &verdicts, &pending.answers);
-    let are_few = 100 * pending.outcomes <= FEW * pending.of;
+    let mut others = extents.iter().filter(|extent| *extent != base);
+    if others.all(|other| comparisons.has(base, other, &standard)) {
+        return Ok(Judging::Again(verdicts));
+    }
+    let work = rescorings.work(&standard.scorer);
+    let may_begin = matches!(work, Work::Idle);
+    let pending = verdicts.pending(&app.index, extents, may_begin).await?;
+    let (are_few, percent) = (pending.are_few(), pending.percent_done());
+    if may_begin {
+        rescorings.judge(&app.store, &verdicts, pending.answers);
+    }
     Ok(match work {
-        Work::UnderWay if !are_few => Judging::UnderWay(standard, 100 * (pending.of - pending.outcomes) / pending.of),
-        Work::Failed(why, _) if !are_few => Judging::Failed(why),
-        _ => Judging::Again(verdicts),
+        _ if are_few => Judging::Again(verdicts),
+        Work::Failed { why, .. } => Judging::Failed(why),
+        _ => Judging::UnderWay(standard, percent),
     })
 }
 
@@ -98,6 +108,13 @@ pub fn said(l: Language, address: &Address, as_they_were: &[Arc<Comparison>], ju
                     format!("{percent} % are done; this page looks again by itself."),
                     format!("Va el {percent} %; esta página se actualiza sola."),
                 ))
+            }
+            Judging::TooMany => p.warning {
+                (l.say(
+                    format!("They have more than {} outcomes, too many to be scored again here. ", l.whole(MOST_OUTCOMES)),
+                    format!("Tienen más de {} resultados, demasiados para puntuarlos de nuevo aquí. ", l.whole(MOST_OUTCOMES)),
+                ))
+                (command(l, as_they_were))
             }
             Judging::Failed(why) => p.warning {
                 (l.say("The answers could not be scored again:", "No se pudieron puntuar de nuevo las respuestas:")) " " (visible(why)) ". "
