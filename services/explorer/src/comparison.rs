@@ -4,15 +4,17 @@
 pub mod rescoring;
 pub mod run;
 pub mod statistics;
+pub mod verdicts;
 
 mod kept;
 
 use std::collections::BTreeSet;
 
 pub use self::kept::{Comparisons, Extent};
-pub use self::rescoring::{Rescorings, Standard, Verdicts, Work};
+pub use self::rescoring::{Rescorings, Work};
 pub use self::run::{Facts, Measure, RunOutcomes, Side};
 use self::statistics::{Estimate, Word, bootstrap, needed_pairs, sign_test};
+pub use self::verdicts::{Standard, Verdicts};
 
 /// One figure of both runs over the questions they share; an error counts as not accepted.
 #[derive(Debug, Clone, PartialEq)]

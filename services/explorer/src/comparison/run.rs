@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use contracts::message::Verdict;
 use rusqlite::{Connection, Row, params};
 
-use super::rescoring::{Rejudged, Verdicts};
 use super::statistics::percentile;
+use super::verdicts::{Rejudged, Verdicts};
 use crate::index::row::{answer_number, name, verdict};
 use crate::index::{Index, ReadError};
 
 /// Outcomes that are read at once: no query lasts long.
-const CHUNK: usize = 50_000;
+pub const CHUNK: usize = 50_000;
 
 /// What is compared of a question, each between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use contracts::message::Verdict::{Accepted, Error, Exhausted};
 use tempfile::TempDir;
 
-use super::rescoring::tests::standard;
+use super::verdicts::tests::standard;
 use super::*;
 use crate::index::row::{answer_id, answer_number, key};
 use crate::index::writer::Learnt;
