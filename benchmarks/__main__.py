@@ -15,6 +15,7 @@ from benchmarks import dataset, tables
 from benchmarks.figures import Figures, Rounds, save
 from benchmarks.measure import Bench
 from benchmarks.scenarios import SCENARIOS, Scenario
+from benchmarks.turns import Turns
 from stack.api import Stack
 
 CORPUS = 5_000
@@ -27,6 +28,9 @@ def main() -> None:
     parser.add_argument("scenarios", help="comma-separated; all if none is named", nargs="?", default="")
     parser.add_argument("--rounds", type=int, help="instead of each scenario's own number")
     parser.add_argument("--output", type=Path, help="the file to write (default: one in benchmarks/results)")
+    parser.add_argument(
+        "--turns", type=int, metavar="SOCKET", help="wait for a turn before each round: bench-against's"
+    )
     options = parser.parse_args()
     unknown = [name for name in options.scenarios.split(",") if name and name not in SCENARIOS]
     if unknown:
@@ -37,7 +41,8 @@ def main() -> None:
     file = options.output or RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     measured: dict[str, Rounds] = {}
-    for name, rounds in measure([SCENARIOS[name] for name in names], options.rounds, console):
+    turns = Turns(options.turns)
+    for name, rounds in measure([SCENARIOS[name] for name in names], options.rounds, console, turns):
         measured[name] = rounds
         # At once: what is measured must not be lost with a scenario that fails.
         save(file, machine, measured)
@@ -46,7 +51,9 @@ def main() -> None:
     console.print(f"Written to {file}")
 
 
-def measure(scenarios: Iterable[Scenario], rounds: int | None, console: Console) -> Iterator[tuple[str, Rounds]]:
+def measure(
+    scenarios: Iterable[Scenario], rounds: int | None, console: Console, turns: Turns
+) -> Iterator[tuple[str, Rounds]]:
     """Every round of every scenario; those with the same settings share a stack."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = dataset.write(Path(folder) / "corpus.jsonl", CORPUS, seed=0)
@@ -56,13 +63,14 @@ def measure(scenarios: Iterable[Scenario], rounds: int | None, console: Console)
                 bench = Bench(stack)
                 for scenario in together:
                     console.print(f"{scenario.name}: {scenario.says}")
-                    yield scenario.name, list(_rounds(scenario, bench, rounds or scenario.rounds, console))
+                    yield scenario.name, list(_rounds(scenario, bench, rounds or scenario.rounds, console, turns))
                 stack.clean()
 
 
-def _rounds(scenario: Scenario, bench: Bench, rounds: int, console: Console) -> Iterator[Figures]:
+def _rounds(scenario: Scenario, bench: Bench, rounds: int, console: Console, turns: Turns) -> Iterator[Figures]:
     for _ in range(rounds):
-        figures = scenario.run(bench)
+        with turns:
+            figures = scenario.run(bench)
         console.print(f"  {figures.questions_a_second:,.0f} questions/s, {figures.cpu_ms:.2f} ms of CPU a question")
         yield figures
 

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -13,19 +15,23 @@ from scipy import stats
 
 from benchmarks.figures import Figures, Rounds, load
 from benchmarks.scenarios import SCENARIOS
-from benchmarks.tables import Table
+from benchmarks.tables import PARTS, Table, cpu_of
+from benchmarks.turns import Benchmark, TurnsError
 from stack.settings import ROOT
 
 FOLDER = ROOT / ".tools" / "against"
 USUAL = "distinct,repeats,calm,failing"
 CONFIDENCE = 0.95
 
-RATIOS: dict[str, Callable[[Figures], float]] = {
+Figure = Callable[[Figures], float]
+
+RATIOS: dict[str, Figure] = {
     "questions/s": lambda figures: figures.questions_a_second,
     "CPU ms": lambda figures: figures.cpu_ms,
     "decided p50": lambda figures: figures.decided_ms["p50"],
     "decided p99": lambda figures: figures.decided_ms["p99"],
 }
+CPU_MS: dict[str, Figure] = {title: partial(cpu_of, parts=parts) for title, parts in PARTS.items()}
 
 
 def main() -> None:
@@ -36,16 +42,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
     options = parser.parse_args()
     console = Console(highlight=False)
-    other = checkout(options.revision, console)
-    measured: tuple[dict[str, list[Figures]], ...] = ({}, {})
-    for number in range(options.rounds):
-        # Each is first as often as second: what the machine does meanwhile must not favour one.
-        for side in ((0, 1), (1, 0))[number % 2]:
-            place = (other, ROOT)[side]
-            console.print(f"round {number + 1}, {(options.revision, 'this one')[side]}")
-            for name, rounds in _measure(place, options.scenarios).items():
-                measured[side].setdefault(name, []).extend(rounds)
-    console.print(ratios(*measured).rich())
+    sides = {options.revision: checkout(options.revision, console), "this one": ROOT}
+    try:
+        measured = alternate(sides, options.scenarios, options.rounds, console)
+    except TurnsError as error:
+        sys.exit(str(error))
+    console.print(ratios("this one / the other", RATIOS, *measured).rich(), "")
+    console.print(ratios("CPU ms, by part", CPU_MS, *measured).rich())
 
 
 def checkout(revision: str, console: Console) -> Path:
@@ -68,20 +71,40 @@ def checkout(revision: str, console: Console) -> Path:
     return place
 
 
-def _measure(place: Path, scenarios: str) -> dict[str, Rounds]:
-    """One round of each scenario with the code of a checkout, measured by this one's."""
+def alternate(sides: Mapping[str, Path], scenarios: str, rounds: int, console: Console) -> list[dict[str, Rounds]]:
+    """The rounds of each side, by scenario.
+
+    Both stacks stand beside each other, so that a round follows the other's within seconds: what a machine that others
+    use can do changes with the minute.
+    """
+    outputs = [FOLDER / f"rounds-{number}.json" for number, _ in enumerate(sides)]
+    with ExitStack() as until:
+        both = [
+            (name, until.enter_context(_benchmark(place, [scenarios, f"--rounds={rounds}", f"--output={output}"])))
+            for (name, place), output in zip(sides.items(), outputs, strict=True)
+        ]
+        for number in range(rounds * len(scenarios.split(","))):
+            for _, benchmark in both:
+                benchmark.wait_until_ready()
+            # Each is first as often as second: what the machine does meanwhile must not favour one.
+            for name, benchmark in both if number % 2 else reversed(both):
+                console.print(f"round {number % rounds + 1}, {name}")
+                benchmark.take_turn()
+            for _, benchmark in both:
+                benchmark.go_on()
+    return [load(output) for output in outputs]
+
+
+def _benchmark(place: Path, arguments: list[str]) -> Benchmark:
+    """The benchmarks of this checkout, with the stack of another."""
     only_this = FOLDER / "path"
     only_this.mkdir(parents=True, exist_ok=True)
     link = only_this / "benchmarks"
     if not link.is_symlink():
         link.symlink_to(ROOT / "benchmarks")
-    output = FOLDER / "round.json"
     # -P: the checkout's own benchmarks must not be found first.
-    python = str(place / ".tools/venv/bin/python")
-    command = [python, "-P", "-m", "benchmarks", scenarios, "--rounds=1", f"--output={output}"]
-    environment = _environment() | {"PYTHONPATH": f"{only_this}:{place}"}
-    subprocess.run(command, cwd=place, env=environment, check=True)
-    return load(output)
+    command = [str(place / ".tools/venv/bin/python"), "-P", "-m", "benchmarks", *arguments]
+    return Benchmark(command, place, _environment() | {"PYTHONPATH": f"{only_this}:{place}"})
 
 
 def _environment() -> dict[str, str]:
@@ -90,14 +113,19 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in mine}
 
 
-def ratios(other: Mapping[str, Rounds], this: Mapping[str, Rounds]) -> Table:
+def ratios(title: str, figures: Mapping[str, Figure], other: Mapping[str, Rounds], this: Mapping[str, Rounds]) -> Table:
     """What this revision's figures are to the other's, by scenario, with 95 % intervals."""
-    rows = [[name, *(interval(other[name], this[name], figure) for figure in RATIOS.values())] for name in this]
-    return Table(("this one / the other", *RATIOS), rows)
+    rows = [[name, *(interval(other[name], this[name], figure) for figure in figures.values())] for name in this]
+    return Table((title, *figures), rows)
 
 
-def interval(other: Rounds, this: Rounds, figure: Callable[[Figures], float]) -> str:
-    """The ratio of a figure in paired rounds: its geometric mean, and Student's interval of its logarithm."""
+def interval(other: Rounds, this: Rounds, figure: Figure) -> str:
+    """The ratio of a figure in paired rounds: its geometric mean, and Student's interval of its logarithm.
+
+    Empty where a round had none: what runs once in a while may not have run.
+    """
+    if not all(map(figure, (*other, *this))):
+        return ""
     logs = [math.log(figure(now) / figure(then)) for then, now in zip(other, this, strict=True)]
     middle = math.exp(sum(logs) / len(logs))
     if len(logs) < 2 or len(set(logs)) == 1:

@@ -69,9 +69,10 @@ def cost(measured: Mapping[str, Rounds]) -> Table:
 
 def _cost(name: str, rounds: Rounds) -> list[str]:
     memory = median(rounds, lambda f: sum(f.memory_mib.values()))
-    parts = [f"{median(rounds, lambda f, parts=parts: _of(f, parts)):.2f}" for parts in PARTS.values()]  # type: ignore[misc]
+    parts = [f"{median(rounds, lambda f, parts=parts: cpu_of(f, parts)):.2f}" for parts in PARTS.values()]  # type: ignore[misc]
     return [name, *parts, spread(rounds, lambda f: f.cpu_ms, ".2f"), f"{memory:,.0f}"]
 
 
-def _of(figures: Figures, parts: Sequence[str]) -> float:
+def cpu_of(figures: Figures, parts: Sequence[str]) -> float:
+    """CPU milliseconds a question, of these parts and their copies."""
     return sum(cpu for part, cpu in figures.cpu_ms_a_question.items() if part.startswith(tuple(parts)))

@@ -1,0 +1,91 @@
+"""Two benchmarks take turns: each says when it is ready for a round, and begins once the other has ended its own."""
+
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+READY, BEGIN, DONE, GO_ON = b"r", b"b", b"d", b"g"
+
+
+class Turns:
+    """The side of the one that measures; without a partner it never waits.
+
+    Parameters
+    ----------
+    descriptor : int, optional
+        The socket by which its turns are given.
+    """
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._partner = None if descriptor is None else socket.socket(fileno=descriptor)
+
+    def __enter__(self) -> None:
+        """Waits for the turn."""
+        if self._partner:
+            self._partner.sendall(READY)
+            _expect(self._partner, BEGIN)
+
+    def __exit__(self, *_: object) -> None:
+        """Ends it, and waits until nobody measures: to stop or start a stack would be felt."""
+        if self._partner:
+            self._partner.sendall(DONE)
+            _expect(self._partner, GO_ON)
+
+
+class Benchmark:
+    """The side of the one that gives turns: a process that measures.
+
+    Parameters
+    ----------
+    command : sequence of str
+        What runs; the socket's number is added to it.
+    folder : Path
+        Where.
+    environment : mapping
+        Its environment.
+    """
+
+    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            number = theirs.fileno()
+            self._process = subprocess.Popen(
+                [*command, f"--turns={number}"], cwd=folder, env=environment, pass_fds=[number]
+            )
+
+    def wait_until_ready(self) -> None:
+        """Returns once it waits for its turn."""
+        _expect(self._socket, READY)
+
+    def take_turn(self) -> None:
+        """Returns once it has measured one round."""
+        self._socket.sendall(BEGIN)
+        _expect(self._socket, DONE)
+
+    def go_on(self) -> None:
+        """Tells it that the others have measured their round, too."""
+        self._socket.sendall(GO_ON)
+
+    def __enter__(self) -> Self:
+        """It runs already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Waits for its end, as it takes its stack down first."""
+        self._socket.close()
+        if self._process.wait() and not error:
+            raise TurnsError("the benchmark has failed")
+
+
+class TurnsError(Exception):
+    """The other side has gone."""
+
+
+def _expect(partner: socket.socket, what: bytes) -> None:
+    if partner.recv(1) != what:
+        raise TurnsError("the other benchmark has ended")
