@@ -74,7 +74,7 @@ def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe, rema
 
     origin = config.topic_prefix + ANSWERS
     judged = _named(_records(tables, ANSWERS, remade).process(FirstJudge(origin, judge), _message()), "score")
-    failed = judged.get_side_output(OutputTag(FAILED.tag_id, _keyed(_failed())))
+    failed = _aside(judged, FAILED, _keyed(_failed()))
     ended = _named(_records(tables, ERRORS, remade).process(Errors(judge), _keyed(Types.STRING())), "errors")
     followed = _named(
         _by_key(failed).connect(_by_key(ended)).process(Attempts(origin, judge, config.state_ttl), _message()),
@@ -85,10 +85,10 @@ def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe, rema
     statements = tables.create_statement_set()
     for stream, topic in (
         (judged, VERDICTS),
-        (followed.get_side_output(OutputTag(VERDICT.tag_id, _message())), VERDICTS),
+        (_aside(followed, VERDICT, _message()), VERDICTS),
         (followed, REQUESTS),
-        (judged.get_side_output(OutputTag(DEAD_LETTER.tag_id, _dead_letter())), DEAD_LETTERS),
-        (followed.get_side_output(OutputTag(DEAD_LETTER.tag_id, _dead_letter())), DEAD_LETTERS),
+        (_aside(judged, DEAD_LETTER, _dead_letter()), DEAD_LETTERS),
+        (_aside(followed, DEAD_LETTER, _dead_letter()), DEAD_LETTERS),
     ):
         # Streams of one topic are not united before: so each goes on in the thread that made it.
         statements.add_insert(topic, tables.from_data_stream(stream))
@@ -171,6 +171,12 @@ def _by_key(stream: DataStream) -> KeyedStream:
     key = Types.ROW([Types.STRING()]).get_java_type_info()
     keyed = stream._j_data_stream.keyBy(get_gateway().jvm.KeyByKeySelector(), key)
     return KeyedStream(keyed, stream.get_type(), stream)
+
+
+def _aside(stream: DataStream, tag: OutputTag, record: TypeInformation) -> DataStream:
+    """A side output. PyFlink's `get_side_output` would have Python take every record once more, to change nothing."""
+    typed = OutputTag(tag.tag_id, record)
+    return DataStream(stream._j_data_stream.getSideOutput(typed.get_java_output_tag()))
 
 
 def _named(stream: DataStream, name: str) -> DataStream:
