@@ -2,7 +2,7 @@
 //! number of results is compared, and what is missing read from MongoDB.
 //!
 //! To add an outcome costs as much of a processor as a tenth of all else that is done for a question, most of it for the
-//! words. So this sleeps until somebody looks, and again when nobody has for long; it catches up with the results then.
+//! words. So this reads nothing until somebody looks, and again when nobody has for long; then it catches up.
 
 mod tally;
 
@@ -67,10 +67,6 @@ pub struct Filler {
     progress: Progress,
     /// Outcomes that the topics have added.
     added: AtomicU64,
-    /// How many there are in the index, as far as it is known,
-    known: AtomicU64,
-    /// and how many have come since, while nobody looked.
-    missed: AtomicU64,
     /// Whether there were more in the topics than could wait.
     lost: AtomicBool,
     /// What a person has had forgotten, as far as the index knows of it.
@@ -86,8 +82,6 @@ impl Filler {
             store,
             progress: Progress::default(),
             added: AtomicU64::new(0),
-            known: AtomicU64::new(0),
-            missed: AtomicU64::new(0),
             lost: AtomicBool::new(false),
             forgotten: Mutex::default(),
         }
@@ -114,8 +108,12 @@ impl Filler {
         };
         forgotten?;
         let (sender, receiver) = channel(WAITING);
-        let learn = |outcome| self.learn(outcome, &sender);
-        let follow = follow(NAME, kafka, readiness, NEWEST, learn, shutdown.clone());
+        let follow = self.index.sleep().while_awake(async || {
+            let learn = |outcome| self.learn(outcome, &sender);
+            follow(NAME, kafka, readiness, NEWEST, learn, shutdown.clone()).await
+        });
+        let follow = async { shutdown.run_until_cancelled(follow).await.unwrap_or(Ok(())) };
+        readiness.begun(NAME);
         let write = async {
             tokio::select! {
                 written = self.write(receiver) => written,
@@ -129,14 +127,6 @@ impl Filler {
 
     /// Hands on an outcome that was just decided.
     fn learn(&self, outcome: Outcome, sender: &Sender<Row>) {
-        if self.index.sleep().is_asleep() {
-            let done = self.known.load(Ordering::Relaxed);
-            let missed = self.missed.fetch_add(1, Ordering::Relaxed) + 1;
-            return self.tell(Some(Reading {
-                done,
-                of: done + missed,
-            }));
-        }
         // Where it was read is of no account here.
         let origin = Origin {
             topic: String::new(),
@@ -182,6 +172,7 @@ impl Filler {
     /// Reads what is missing whenever there are more results, or fewer, than the index has, and no more are under way.
     async fn compare(&self) {
         let mut tally = Tally::default();
+        let mut was_asleep = true;
         let mut ticks = interval(COMPARE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -192,11 +183,13 @@ impl Filler {
             let (Ok(stored), Ok(known)) = (self.store.count().await, self.change(Writer::count).await) else {
                 continue;
             };
-            self.known.store(known, Ordering::Relaxed);
-            if self.index.sleep().is_asleep() {
+            let is_asleep = self.index.sleep().is_asleep();
+            let woke = std::mem::replace(&mut was_asleep, is_asleep) && !is_asleep;
+            if is_asleep {
+                self.tell((stored > known).then_some(Reading { done: known, of: stored }));
                 continue;
             }
-            let lost = self.lost.swap(false, Ordering::Relaxed) | (self.missed.swap(0, Ordering::Relaxed) > 0);
+            let lost = self.lost.swap(false, Ordering::Relaxed) || woke && stored != known;
             if tally.differs(stored, known, self.added.load(Ordering::Relaxed)) || lost {
                 match self.read_all(stored).await {
                     Ok(unreadable) => tally = Tally::after(unreadable),
@@ -207,6 +200,7 @@ impl Filler {
                     }
                 }
             }
+            self.tell(None);
             self.index.sleep().caught_up();
         }
     }
@@ -216,9 +210,7 @@ impl Filler {
         info!(results = of, "the index is brought in step with the results");
         let before = now().as_millisecond() - i64::try_from(UNDER_WAY.as_millis())?;
         self.change(Writer::begin_comparison).await?;
-        let read = self.read_missing(of).await;
-        self.tell(None);
-        let (added, unreadable) = read?;
+        let (added, unreadable) = self.read_missing(of).await?;
         let removed = self.change(move |writer| writer.end_comparison(before)).await?;
         info!(added, removed, unreadable, "the index is in step");
         Ok(unreadable)
@@ -295,34 +287,10 @@ impl Filler {
 #[cfg(test)]
 mod tests {
     use messaging::input::Input as _;
-    use tokio::time::advance;
 
     use super::*;
-    use crate::index::sleep::AWAKE;
     use crate::index::tests::index;
     use crate::store::tests::nobodys_store;
-
-    #[tokio::test(start_paused = true)]
-    async fn while_nobody_looks_outcomes_are_only_counted() {
-        let (_folder, index, writer) = index(vec![]);
-        let store = nobodys_store().await;
-        let filler = Filler::new(writer, index.clone(), store);
-        let (sender, mut receiver) = channel(9);
-        let example = include_str!("../../../contracts/examples/ValidatedResponse/valid/every_field.json");
-        let mut learn = || {
-            let outcome = Outcome::Validated(serde_json::from_str(example).unwrap());
-            filler.learn(outcome, &sender);
-            receiver.try_recv().is_ok()
-        };
-        assert!(learn());
-        advance(AWAKE).await;
-        assert!(!learn() && !learn());
-        assert_eq!(*filler.progress().lock().unwrap(), Some(Reading { done: 0, of: 2 }));
-        index.read_asleep(|_| Ok(())).await.unwrap();
-        assert!(!learn(), "who looks for nobody wakes nothing");
-        index.read(|_| Ok(())).await.unwrap();
-        assert!(learn(), "somebody has looked");
-    }
 
     #[tokio::test]
     async fn what_was_forgotten_comes_without_texts() {

@@ -146,7 +146,7 @@ impl Sampler {
                         if index.sleep().is_asleep() {
                             // What is not filled says nothing of what goes on.
                             self.state.send_modify(|state| state.decided = Seen::default());
-                            index.sleep().until_awake().await;
+                            index.sleep().until_seen().await;
                         }
                         decided::look(&index, now()).await
                     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// How long after the last look outcomes are still added as they come.
 pub const AWAKE: Duration = Duration::from_secs(600);
@@ -53,9 +53,38 @@ impl Sleep {
     }
 
     /// Waits until somebody looks, and sees what there is.
-    pub async fn until_awake(&self) {
-        let _ = self.looks.subscribe().wait_for(Looks::is_awake).await;
+    pub async fn until_seen(&self) {
+        self.until_awake().await;
         self.catch_up().await;
+    }
+
+    /// Does `work` from when somebody looks until nobody has for long, again and again until it fails.
+    ///
+    /// # Errors
+    /// Of the work.
+    pub async fn while_awake<E>(&self, mut work: impl AsyncFnMut() -> Result<(), E>) -> Result<(), E> {
+        loop {
+            self.until_awake().await;
+            tokio::select! {
+                done = work() => done?,
+                () = self.until_asleep() => {}
+            }
+        }
+    }
+
+    async fn until_awake(&self) {
+        let _ = self.looks.subscribe().wait_for(Looks::is_awake).await;
+    }
+
+    async fn until_asleep(&self) {
+        loop {
+            // The guard must not be held while this waits.
+            let looks = *self.looks.borrow();
+            match looks.last.filter(|_| looks.is_awake()) {
+                Some(last) => sleep_until(last + AWAKE).await,
+                None => return,
+            }
+        }
     }
 
     /// Waits until somebody looks first after a sleep.
@@ -114,7 +143,7 @@ mod tests {
             sleep(CATCH_UP / 4).await;
             waited().await
         };
-        let ((), first, second, ()) = join!(fill, waited(), late, index.until_awake());
+        let ((), first, second, ()) = join!(fill, waited(), late, index.until_seen());
         assert_eq!((first, second), (CATCH_UP / 2, CATCH_UP / 4));
         assert_eq!(waited().await, Duration::ZERO, "it has everything");
 
@@ -122,5 +151,28 @@ mod tests {
         assert!(index.is_asleep());
         assert_eq!(waited().await, CATCH_UP, "nobody waits longer than that");
         assert_eq!(waited().await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_done_while_somebody_looks_ends_with_that_and_begins_anew() {
+        let index = Sleep::default();
+        let mut begun = vec![];
+        let began = Instant::now();
+        let work = index.while_awake(async || {
+            begun.push(began.elapsed());
+            std::future::pending::<Result<(), ()>>().await
+        });
+        let look = async {
+            for pause in [AWAKE, AWAKE / 2, 3 * AWAKE] {
+                sleep(pause).await;
+                index.wake().await;
+            }
+        };
+        tokio::select! {
+            _ = work => panic!("it has no end"),
+            () = look => {}
+        }
+        let woken = 3 * AWAKE / 2 + CATCH_UP + 3 * AWAKE;
+        assert_eq!(begun, [AWAKE, woken], "the second look comes while it is awake");
     }
 }
