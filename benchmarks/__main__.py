@@ -14,7 +14,7 @@ from rich.console import Console
 from benchmarks import dataset, tables
 from benchmarks.figures import Figures, Rounds, save
 from benchmarks.measure import Bench
-from benchmarks.scenarios import SCENARIOS, Scenario
+from benchmarks.scenarios import Scenario, chosen
 from benchmarks.turns import Turns
 from stack.api import Stack
 
@@ -25,24 +25,20 @@ RESULTS = Path("benchmarks/results")
 def main() -> None:
     """Measures what the command line names, or everything."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measures a stack of its own, from outside.")
-    parser.add_argument("scenarios", help="comma-separated; all if none is named", nargs="?", default="")
+    parser.add_argument("scenarios", type=chosen, help="comma-separated; all if none is named", nargs="?", default="")
     parser.add_argument("--rounds", type=int, help="instead of each scenario's own number")
     parser.add_argument("--output", type=Path, help="the file to write (default: one in benchmarks/results)")
     parser.add_argument(
         "--turns", type=int, metavar="SOCKET", help="wait for a turn before each round: bench-against's"
     )
     options = parser.parse_args()
-    unknown = [name for name in options.scenarios.split(",") if name and name not in SCENARIOS]
-    if unknown:
-        parser.error(f"no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
-    names = [name for name in SCENARIOS if not options.scenarios or name in options.scenarios.split(",")]
     console = Console(highlight=False)
     RESULTS.mkdir(exist_ok=True)
     file = options.output or RESULTS / time.strftime("%Y%m%d-%H%M%S.json")
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     measured: dict[str, Rounds] = {}
     turns = Turns(options.turns)
-    for name, rounds in measure([SCENARIOS[name] for name in names], options.rounds, console, turns):
+    for name, rounds in measure(options.scenarios, options.rounds, console, turns):
         measured[name] = rounds
         # At once: what is measured must not be lost with a scenario that fails.
         save(file, machine, measured)
@@ -71,7 +67,7 @@ def _rounds(scenario: Scenario, bench: Bench, rounds: int, console: Console, tur
     for _ in range(rounds):
         with turns:
             figures = scenario.run(bench)
-        console.print(f"  {figures.questions_a_second:,.0f} questions/s, {figures.cpu_ms:.2f} ms of CPU a question")
+            console.print(f"  {figures.questions_a_second:,.0f} questions/s, {figures.cpu_ms:.2f} ms of CPU a question")
         yield figures
 
 

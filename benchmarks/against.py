@@ -5,16 +5,17 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
 from scipy import stats
 
 from benchmarks.figures import Figures, Rounds, load
-from benchmarks.scenarios import SCENARIOS
+from benchmarks.scenarios import SCENARIOS, Scenario, chosen
 from benchmarks.tables import PARTS, Table, cpu_of
 from benchmarks.turns import Benchmark, TurnsError
 from stack.settings import ROOT
@@ -38,7 +39,7 @@ def main() -> None:
     """Builds the other revision beside this one, and measures both with the code of this one."""
     parser = argparse.ArgumentParser(prog="make bench-against", description=__doc__)
     parser.add_argument("revision")
-    parser.add_argument("--scenarios", default=USUAL, help=f"comma-separated, of {', '.join(SCENARIOS)}")
+    parser.add_argument("--scenarios", type=chosen, default=USUAL, help=f"comma-separated, of {', '.join(SCENARIOS)}")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
     options = parser.parse_args()
     console = Console(highlight=False)
@@ -48,7 +49,7 @@ def main() -> None:
     except TurnsError as error:
         sys.exit(str(error))
     console.print(ratios("this one / the other", RATIOS, *measured).rich(), "")
-    console.print(ratios("CPU ms, by part", CPU_MS, *measured).rich())
+    console.print(ratios("CPU, this one / the other", CPU_MS, *measured).rich())
 
 
 def checkout(revision: str, console: Console) -> Path:
@@ -71,31 +72,34 @@ def checkout(revision: str, console: Console) -> Path:
     return place
 
 
-def alternate(sides: Mapping[str, Path], scenarios: str, rounds: int, console: Console) -> list[dict[str, Rounds]]:
+def alternate(
+    sides: Mapping[str, Path], scenarios: Sequence[Scenario], rounds: int, console: Console
+) -> list[dict[str, Rounds]]:
     """The rounds of each side, by scenario.
 
-    Both stacks stand beside each other, so that a round follows the other's within seconds: what a machine that others
-    use can do changes with the minute.
+    Both stacks stand beside each other, so that a round follows the other's within seconds: how much a shared machine
+    can do changes from minute to minute. What the one that waits does takes from the other's speed.
     """
     outputs = [FOLDER / f"rounds-{number}.json" for number, _ in enumerate(sides)]
+    names = ",".join(scenario.name for scenario in scenarios)
     with ExitStack() as until:
         both = [
-            (name, until.enter_context(_benchmark(place, [scenarios, f"--rounds={rounds}", f"--output={output}"])))
+            (name, until.enter_context(_benchmark(name, place, [names, f"--rounds={rounds}", f"--output={output}"])))
             for (name, place), output in zip(sides.items(), outputs, strict=True)
         ]
-        for number in range(rounds * len(scenarios.split(","))):
+        for number, (scenario, count) in enumerate(product(scenarios, range(1, rounds + 1))):
             for _, benchmark in both:
                 benchmark.wait_until_ready()
             # Each is first as often as second: what the machine does meanwhile must not favour one.
             for name, benchmark in both if number % 2 else reversed(both):
-                console.print(f"round {number % rounds + 1}, {name}")
+                console.print(f"{scenario.name}, round {count}, {name}")
                 benchmark.take_turn()
             for _, benchmark in both:
                 benchmark.go_on()
     return [load(output) for output in outputs]
 
 
-def _benchmark(place: Path, arguments: list[str]) -> Benchmark:
+def _benchmark(name: str, place: Path, arguments: Sequence[str]) -> Benchmark:
     """The benchmarks of this checkout, with the stack of another."""
     only_this = FOLDER / "path"
     only_this.mkdir(parents=True, exist_ok=True)
@@ -104,7 +108,7 @@ def _benchmark(place: Path, arguments: list[str]) -> Benchmark:
         link.symlink_to(ROOT / "benchmarks")
     # -P: the checkout's own benchmarks must not be found first.
     command = [str(place / ".tools/venv/bin/python"), "-P", "-m", "benchmarks", *arguments]
-    return Benchmark(command, place, _environment() | {"PYTHONPATH": f"{only_this}:{place}"})
+    return Benchmark(name, command, place, _environment() | {"PYTHONPATH": f"{only_this}:{place}"})
 
 
 def _environment() -> dict[str, str]:
@@ -122,7 +126,7 @@ def ratios(title: str, figures: Mapping[str, Figure], other: Mapping[str, Rounds
 def interval(other: Rounds, this: Rounds, figure: Figure) -> str:
     """The ratio of a figure in paired rounds: its geometric mean, and Student's interval of its logarithm.
 
-    Empty where a round had none: what runs once in a while may not have run.
+    Empty where the figure of a round is 0: what runs once in a while may not have run.
     """
     if not all(map(figure, (*other, *this))):
         return ""

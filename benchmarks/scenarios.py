@@ -1,5 +1,6 @@
 """The scenarios: what is measured, in which stack, and how often."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -75,3 +76,14 @@ SCENARIOS = {
         Scenario("copies", "distinct, each service and the TaskManager twice", _distinct, 3, TWICE | PARALLEL),
     )
 }
+
+
+def chosen(names: str) -> list[Scenario]:
+    """The scenarios that a comma-separated list names, in their order here; all for an empty one.
+
+    Raises ArgumentTypeError for a name that is none.
+    """
+    wanted = {name.strip() for name in names.split(",") if name.strip()}
+    if unknown := wanted - SCENARIOS.keys():
+        raise ArgumentTypeError(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    return [scenario for name, scenario in SCENARIOS.items() if not wanted or name in wanted]

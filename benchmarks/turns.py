@@ -28,9 +28,9 @@ class Turns:
             self._partner.sendall(READY)
             _expect(self._partner, BEGIN)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         """Ends it, and waits until nobody measures: to stop or start a stack would be felt."""
-        if self._partner:
+        if self._partner and not error:
             self._partner.sendall(DONE)
             _expect(self._partner, GO_ON)
 
@@ -40,6 +40,8 @@ class Benchmark:
 
     Parameters
     ----------
+    name : str
+        What errors call it.
     command : sequence of str
         What runs; the socket's number is added to it.
     folder : Path
@@ -48,7 +50,8 @@ class Benchmark:
         Its environment.
     """
 
-    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        self._name = name
         self._socket, theirs = socket.socketpair()
         with theirs:
             number = theirs.fileno()
@@ -58,12 +61,12 @@ class Benchmark:
 
     def wait_until_ready(self) -> None:
         """Returns once it waits for its turn."""
-        _expect(self._socket, READY)
+        self._wait_for(READY)
 
     def take_turn(self) -> None:
         """Returns once it has measured one round."""
         self._socket.sendall(BEGIN)
-        _expect(self._socket, DONE)
+        self._wait_for(DONE)
 
     def go_on(self) -> None:
         """Tells it that the others have measured their round, too."""
@@ -76,10 +79,16 @@ class Benchmark:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Waits for its end, as it takes its stack down first."""
+        """Waits until it has taken its stack down and ended."""
         self._socket.close()
         if self._process.wait() and not error:
-            raise TurnsError("the benchmark has failed")
+            raise TurnsError(f"the benchmark of {self._name} has failed")
+
+    def _wait_for(self, word: bytes) -> None:
+        try:
+            _expect(self._socket, word)
+        except TurnsError as error:
+            raise TurnsError(f"the benchmark of {self._name} has ended early") from error
 
 
 class TurnsError(Exception):

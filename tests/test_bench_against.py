@@ -24,7 +24,7 @@ with open(journal, "a") as written:
 
 
 def _benchmark(*arguments: str) -> Benchmark:
-    return Benchmark([sys.executable, "-c", *arguments], ROOT, os.environ)
+    return Benchmark("HEAD~1", [sys.executable, "-c", *arguments], ROOT, os.environ)
 
 
 def test_neither_side_stops_its_stack_while_the_other_measures(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_neither_side_stops_its_stack_while_the_other_measures(tmp_path: Path) -
 
 
 def test_a_side_that_has_failed_ends_the_comparison() -> None:
-    with pytest.raises(TurnsError, match="has ended"), _benchmark("raise SystemExit(1)") as failed:
+    with pytest.raises(TurnsError, match="HEAD~1 has ended early"), _benchmark("raise SystemExit(1)") as failed:
         failed.wait_until_ready()
-    with pytest.raises(TurnsError, match="has failed"), _benchmark("raise SystemExit(1)"):
+    with pytest.raises(TurnsError, match="HEAD~1 has failed"), _benchmark("raise SystemExit(1)"):
         pass

@@ -12,7 +12,7 @@ from benchmarks import dataset
 from stack.api import Stack
 from stack.runtime import PORT_OF, SERVERS, SERVICES
 from stack.settings import PORTS, StackError
-from tests.support import Probe, eventually, question
+from tests.support import Probe, eventually, page, question
 
 RATE = 2  # questions a second
 AWAY_S = 20
@@ -42,6 +42,8 @@ def test_nothing_is_lost_or_doubled_while_a_server_is_away(
     away_s = LONG_AWAY_S if server in WAITING else AWAY_S
     total = RATE * (away_s + 10)
     logs = {part: Log(stack, part) for part in parts}
+    # It needs Kafka from when somebody looks.
+    page(stack, "questions")
     outcomes = len(probe.results())
     questions = dataset.write(tmp_path / "questions.jsonl", total, seed=SERVERS.index(server))
     outage = threading.Thread(target=take_away)

@@ -2,7 +2,7 @@
 //! number of results is compared, and what is missing read from MongoDB.
 //!
 //! To add an outcome costs as much of a processor as a tenth of all else that is done for a question, most of it for the
-//! words. So this reads nothing until somebody looks, and again when nobody has for long; then it catches up.
+//! words. So this reads no topic until somebody looks, nor when nobody has for long. Whoever looks has it catch up.
 
 mod tally;
 
@@ -67,7 +67,7 @@ pub struct Filler {
     progress: Progress,
     /// Outcomes that the topics have added.
     added: AtomicU64,
-    /// Whether there were more in the topics than could wait.
+    /// Whether the topics had more than could wait, or were not read for a while.
     lost: AtomicBool,
     /// What a person has had forgotten, as far as the index knows of it.
     forgotten: Mutex<HashSet<String>>,
@@ -109,10 +109,15 @@ impl Filler {
         forgotten?;
         let (sender, receiver) = channel(WAITING);
         let follow = self.index.sleep().while_awake(async || {
+            self.lost.store(true, Ordering::Relaxed);
+            // Records of before are read anew, of which texts may have been forgotten since.
+            self.forget_anew().await?;
             let learn = |outcome| self.learn(outcome, &sender);
-            follow(NAME, kafka, readiness, NEWEST, learn, shutdown.clone()).await
+            // It is dropped, never asked to stop.
+            follow(NAME, kafka, readiness, NEWEST, learn, CancellationToken::new()).await
         });
         let follow = async { shutdown.run_until_cancelled(follow).await.unwrap_or(Ok(())) };
+        // Until somebody looks it needs no topic, and waits for none.
         readiness.begun(NAME);
         let write = async {
             tokio::select! {
@@ -172,7 +177,6 @@ impl Filler {
     /// Reads what is missing whenever there are more results, or fewer, than the index has, and no more are under way.
     async fn compare(&self) {
         let mut tally = Tally::default();
-        let mut was_asleep = true;
         let mut ticks = interval(COMPARE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -180,16 +184,13 @@ impl Filler {
                 _ = ticks.tick() => {}
                 () = self.index.sleep().woken() => {}
             }
+            if self.index.sleep().is_asleep() {
+                continue;
+            }
             let (Ok(stored), Ok(known)) = (self.store.count().await, self.change(Writer::count).await) else {
                 continue;
             };
-            let is_asleep = self.index.sleep().is_asleep();
-            let woke = std::mem::replace(&mut was_asleep, is_asleep) && !is_asleep;
-            if is_asleep {
-                self.tell((stored > known).then_some(Reading { done: known, of: stored }));
-                continue;
-            }
-            let lost = self.lost.swap(false, Ordering::Relaxed) || woke && stored != known;
+            let lost = self.lost.swap(false, Ordering::Relaxed);
             if tally.differs(stored, known, self.added.load(Ordering::Relaxed)) || lost {
                 match self.read_all(stored).await {
                     Ok(unreadable) => tally = Tally::after(unreadable),

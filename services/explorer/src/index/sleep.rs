@@ -58,15 +58,13 @@ impl Sleep {
         self.catch_up().await;
     }
 
-    /// Does `work` from when somebody looks until nobody has for long, again and again until it fails.
-    ///
-    /// # Errors
-    /// Of the work.
-    pub async fn while_awake<E>(&self, mut work: impl AsyncFnMut() -> Result<(), E>) -> Result<(), E> {
+    /// Begins `work` when somebody looks and drops it, wherever it is, when nobody has for long; again and again until it
+    /// ends by itself.
+    pub async fn while_awake<T>(&self, mut work: impl AsyncFnMut() -> T) -> T {
         loop {
             self.until_awake().await;
             tokio::select! {
-                done = work() => done?,
+                done = work() => return done,
                 () = self.until_asleep() => {}
             }
         }
@@ -160,7 +158,7 @@ mod tests {
         let began = Instant::now();
         let work = index.while_awake(async || {
             begun.push(began.elapsed());
-            std::future::pending::<Result<(), ()>>().await
+            std::future::pending::<()>().await;
         });
         let look = async {
             for pause in [AWAKE, AWAKE / 2, 3 * AWAKE] {
@@ -169,9 +167,10 @@ mod tests {
             }
         };
         tokio::select! {
-            _ = work => panic!("it has no end"),
+            () = work => panic!("it has no end"),
             () = look => {}
         }
+        assert_eq!(index.while_awake(async || "done").await, "done", "what has ended is not begun again");
         let woken = 3 * AWAKE / 2 + CATCH_UP + 3 * AWAKE;
         assert_eq!(begun, [AWAKE, woken], "the second look comes while it is awake");
     }
