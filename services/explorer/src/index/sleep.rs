@@ -170,7 +170,11 @@ mod tests {
             () = work => panic!("it has no end"),
             () = look => {}
         }
-        assert_eq!(index.while_awake(async || "done").await, "done", "what has ended is not begun again");
+        assert_eq!(
+            index.while_awake(async || "done").await,
+            "done",
+            "what has ended is not begun again"
+        );
         let woken = 3 * AWAKE / 2 + CATCH_UP + 3 * AWAKE;
         assert_eq!(begun, [AWAKE, woken], "the second look comes while it is awake");
     }
