@@ -30,7 +30,7 @@ use crate::store::Store;
 
 /// What readiness calls it.
 pub const NAME: &str = "the reading of outcomes";
-/// How many outcomes of each partition are read again after a start.
+/// How many outcomes of each partition are read again after a start or a sleep: these may not be stored yet.
 const NEWEST: usize = 1000;
 /// Outcomes that may wait to be written; what does not fit is read from MongoDB.
 const WAITING: usize = 20_000;
