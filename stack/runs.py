@@ -20,6 +20,10 @@ OTHER = "runs:other"
 
 # Names are shown as they are, whatever brackets are in them.
 console = Console(highlight=False, markup=False)
+WIDEST = 1000
+HEADINGS = ("run", "began", "decided", "accepted", "exhausted", "errors", "score", "ms", "calls", "cost", "models")
+FEWEST = 5
+"""Columns that are shown however narrow the terminal is; of the others, the last are left out first."""
 
 
 class Runs(Database):
@@ -50,13 +54,26 @@ def show(found: list[Document]) -> None:
     if not found:
         console.print("No run has an outcome yet; `make traffic` sends questions.")
         return
-    numbers = ("decided", "accepted", "exhausted", "errors", "score", "ms", "calls", "cost")
-    right = (Column(name, justify="right") for name in numbers)
-    table = Table(Column("run", overflow="fold"), "began", *right, "models", box=None, padding=(0, 1, 0, 0))
-    for run in found:
-        table.add_row(*row(run))
-    console.print(table)
+    rows = [row(run) for run in found]
+    # A pipe has no edge.
+    width = console.width if console.is_terminal else WIDEST
+    for shown in range(len(HEADINGS), FEWEST - 1, -1):
+        table = _table(rows, shown)
+        if console.measure(table, options=console.options.update(width=WIDEST)).maximum <= width:
+            break
+    console.print(table, width=width)
+    if shown < len(HEADINGS):
+        console.print(f"A wider terminal also shows {', '.join(HEADINGS[shown:])}.")
     console.print("When it began is UTC; score and ms (from the question to its verdict) are means.")
+
+
+def _table(rows: list[list[str]], columns: int) -> Table:
+    table = Table(Column(HEADINGS[0], overflow="fold"), box=None, padding=(0, 1, 0, 0))
+    for heading in HEADINGS[1:columns]:
+        table.add_column(heading, justify="left" if heading in ("began", "models") else "right")
+    for line in rows:
+        table.add_row(*line[:columns])
+    return table
 
 
 def row(run: Document) -> list[str]:

@@ -244,3 +244,18 @@ def test_an_index_that_is_deleted_is_made_anew(shown: Shown, stack: Stack) -> No
     stack.wait_ready()
     eventually(lambda: all(listed(stack, f"run={run}") == ASKED for run in RUNS), "lists as before")
     assert shown.exhausted["_id"] in page(stack, f"questions?run={RUNS[1]}&verdict=exhausted")
+
+
+def test_no_topic_is_read_until_somebody_looks_who_then_sees_what_was_decided_before(
+    stack: Stack, probe: Probe
+) -> None:
+    def times_begun() -> int:
+        return stack.runtime.read_log("explorer").count("reading along")
+
+    stack.runtime.stop_part("explorer")
+    begun = times_begun()
+    stack.wait_ready()
+    probe.outcomes(probe.ask(question("Was it decided while nobody looked?", run="unseen")))
+    assert times_begun() == begun
+    assert listed(stack, "run=unseen") == 1, "the first look waits for what is missing"
+    eventually(lambda: times_begun() > begun, "topics that are read along")

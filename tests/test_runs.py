@@ -2,6 +2,10 @@
 
 from datetime import UTC, datetime
 
+import pytest
+from rich.console import Console
+
+from stack import runs
 from stack.runs import row
 
 TIME = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -22,3 +26,19 @@ def test_a_run_without_an_outcome_has_no_means_and_divides_by_nothing() -> None:
     told = row(run | {"score": NOTHING, "latency_ms": NOTHING, "began_at": TIME, "updated_at": TIME})
     assert told[0] == "(further runs)"
     assert told[2:] == ["0", "0", "0", "0", "–", "–", "0", "$0", "–"]
+
+
+@pytest.mark.parametrize(("width", "last"), [(80, "ms"), (120, "models")])
+def test_a_name_is_in_one_piece_in_a_narrow_terminal_and_what_does_not_fit_is_named(
+    width: int, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "20261130-110122-939871"
+    means = {"score": NOTHING, "latency_ms": NOTHING, "began_at": TIME}
+    console = Console(width=width, force_terminal=True, color_system=None)
+    monkeypatch.setattr(runs, "console", console)
+    with console.capture() as captured:
+        runs.show([{"run": name, "decided": 200, "accepted": 170, "exhausted": 30, "errors": 0} | means])
+    heading, line, *said = captured.get().splitlines()
+    assert line.split()[0] == name
+    assert heading.split()[-1] == last
+    assert ("A wider terminal also shows calls, cost, models." in said) == (last != "models")

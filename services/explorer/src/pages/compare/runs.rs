@@ -38,6 +38,12 @@ pub struct List {
     pub is_there_more: bool,
 }
 
+impl List {
+    fn has(&self, name: &str) -> bool {
+        self.runs.iter().any(|run| run.run.as_deref() == Some(name))
+    }
+}
+
 /// Reads and draws a page of the list.
 ///
 /// # Errors
@@ -114,9 +120,13 @@ pub fn draw(l: Language, address: &Address, list: &List, now: Timestamp) -> Mark
         };
     }
     html! {
-        p.summary { (l.say("Choose two or more and compare them, question by question.", "Elija dos o más y compárelas, pregunta por pregunta.")) }
+        @if address.runs.is_empty() {
+            p.summary { (l.say("Choose two or more and compare them, question by question.", "Elija dos o más y compárelas, pregunta por pregunta.")) }
+        } @else {
+            p.warning { (l.say("One run is chosen: choose another, too, to compare them.", "Hay una ejecución elegida: elija también otra para compararlas.")) }
+        }
         form action=(l.link("/compare")) {
-            @for chosen in &address.runs {
+            @for chosen in address.runs.iter().filter(|chosen| !list.has(chosen)) {
                 p { label.choice { input type="checkbox" name="run" value=(chosen) checked; span dir="auto" { (visible(chosen)) } } }
             }
             table.runs {
@@ -166,9 +176,8 @@ fn row(l: Language, address: &Address, list: &List, run: &RunMetrics, now: Times
         tr {
             th scope="row" {
                 span.choice {
-                    @if !address.runs.iter().any(|chosen| chosen == name) {
-                        input type="checkbox" name="run" value=(name) aria-label=(format!("{} {}", l.say("Compare", "Comparar"), visible(name)));
-                    }
+                    input type="checkbox" name="run" value=(name) checked[address.runs.iter().any(|chosen| chosen == name)]
+                        aria-label=(format!("{} {}", l.say("Compare", "Comparar"), visible(name)));
                     a dir="auto" href=(l.link(format!("/questions?run={}", encoded(name)))) { (visible(name)) }
                 }
             }

@@ -324,7 +324,14 @@ fn the_list_of_runs_shows_what_came_of_each_and_lets_some_be_chosen() {
         ..Address::default()
     };
     let drawn = runs::draw(Language::Spanish, &chosen, &list(vec![run("<i>a</i>")]), now).into_string();
-    assert_eq!(drawn.matches(r#"name="run""#).count(), 1);
+    assert_eq!(drawn.matches(r#"name="run""#).count(), 1, "in its row");
+    assert!(drawn.contains(r#"value="&lt;i&gt;a&lt;/i&gt;" checked"#) && drawn.contains("elija también otra"));
+    let elsewhere = runs::draw(Language::English, &chosen, &list(vec![run("b")]), now).into_string();
+    assert_eq!(
+        elsewhere.matches(" checked").count(),
+        1,
+        "what another page has stays chosen"
+    );
     assert!(drawn.contains("71,0\u{a0}% · 8\u{202f}520 de 12\u{202f}000") && drawn.contains("hace 2 h"));
 }
 

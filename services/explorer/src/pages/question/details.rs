@@ -166,9 +166,14 @@ fn row(l: Language, record: &Record, begins: Option<i64>) -> Markup {
     }
 }
 
-/// The outcome as MongoDB has it.
+/// The outcome as MongoDB has it, and the command that explains it in a terminal.
 pub fn raw(l: Language, view: &View) -> Markup {
+    let id = &view.id;
+    let is_a_word = id
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
     html! {
+        @if is_a_word { p { (l.say("In a terminal:", "En un terminal:")) " " code { "make explain QUESTION=" (id) } } }
         p { a href=(view.link(l, "/raw")) { (l.say("The whole outcome as JSON", "El resultado completo en JSON")) } }
     }
 }

@@ -77,6 +77,8 @@ pub fn table(l: Language, explained: &Explanation) -> Markup {
     let (shown, others): (Vec<&SignalShare>, Vec<_>) = signals
         .into_iter()
         .partition(|signal| signal.contribution.abs() >= NOTABLE);
+    let pushing = others.iter().filter(|signal| signal.contribution != 0.0).count();
+    let silent = others.len() - pushing;
     let scale = l.decimal(FULL, 0);
     html! {
         section aria-labelledby="signals" {
@@ -91,8 +93,11 @@ pub fn table(l: Language, explained: &Explanation) -> Markup {
             }
             @if !others.is_empty() {
                 details {
-                    summary { (others.len()) " " (l.say("signals that push too little to show", "señales que empujan demasiado poco")) }
-                    (rows(l, &others, l.say("The others", "Las demás")))
+                    summary { (l.say(
+                        format!("The others: {pushing} push too little to show, {silent} not at all"),
+                        format!("Las demás: {pushing} empujan demasiado poco para mostrarlas; {silent}, nada"),
+                    )) }
+                    (rows(l, &others, l.say("All of them", "Todas ellas")))
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! The form that filters the list, and the lists that are ready-made.
 
+use std::collections::BTreeSet;
+
 use contracts::message::{Source, Verdict};
 use maud::{Markup, Render, html};
 
@@ -137,7 +139,7 @@ impl Render for Filters<'_> {
             form.filters method="get" action=(l.link("/questions")) role="search" {
                 (self.choice(l.say("Run", "Ejecución"), "run", &named(&choices.runs, run(filter))))
                 (self.choice(l.say("Verdict", "Veredicto"), "verdict", &VERDICTS.map(|verdict| (value(&verdict), l.verdict(verdict).to_owned()))))
-                (self.choice(l.say("Subject", "Tema"), "topic", &named(&choices.subjects, filter.subject.as_ref())))
+                (self.choice(l.say("Subject", "Tema"), "topic", &named(numbers_first(&choices.subjects), filter.subject.as_ref())))
                 (self.choice(l.say("Source", "Fuente"), "source", &SOURCES.map(|source| (value(&source), l.source(source).to_owned()))))
                 (self.choice(l.say("Attempts", "Intentos"), "attempts", &self.attempts()))
                 (self.choice(l.say("Error", "Error"), "error", &named(&choices.errors, filter.error.as_ref())))
@@ -229,6 +231,24 @@ fn named<'a>(there: impl IntoIterator<Item = &'a String>, chosen: Option<&'a Str
     names.into_iter().map(|name| (name.clone(), name.clone())).collect()
 }
 
+/// Numbers by their value; a dataset may have nothing else for its classes.
+fn numbers_first(subjects: &BTreeSet<String>) -> Vec<&String> {
+    let mut subjects: Vec<&String> = subjects.iter().collect();
+    subjects.sort_by_key(|subject| subject.parse::<u64>().unwrap_or(u64::MAX));
+    subjects
+}
+
 fn value<T: serde::Serialize>(variant: &T) -> String {
     crate::index::row::name(variant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_that_are_numbers_come_by_their_value() {
+        let subjects = ["10", "Health", "2", "1"].map(str::to_owned).into();
+        assert_eq!(numbers_first(&subjects), ["1", "2", "10", "Health"]);
+    }
 }
