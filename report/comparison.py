@@ -132,6 +132,8 @@ def sentence(found: Comparison) -> str:
         return f"{other} and {one} were not judged alike, so that nothing is said of which is better ({counted})."
     points = f"{100 * abs(difference.value):.1f} points {'more' if difference.value >= 0 else 'less'} accepted"
     interval = f"95 % interval {signed(difference.low)} to {signed(difference.high)}"
+    if found.word == "too few" and found.better == found.worse == 0:
+        return f"{other} against {one}: the same verdicts on all {counted}, which are too few to say more."
     if found.word == "too few":
         needed = max(FEWEST_PAIRS, needed_pairs(found.differences[MAIN]))
         return f"{other} against {one}: too few to say ({counted}); about {needed:,} would do."

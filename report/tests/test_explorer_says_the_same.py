@@ -32,6 +32,8 @@ def comparison(case: Case) -> Comparison:
     """A comparison of which a sentence is to be said."""
     scorers = case.get("scorers", ("one", "one"))
     first, second = (run_of(outcome(0, scorer=s), name=name) for s, name in zip(scorers, "ab", strict=True))
+    each = differences(case)
+    better, worse = int((each > 0).sum()), int((each < 0).sum())
     estimate = Estimate(*(case[name] for name in ("value", "low", "high", "pairs")))
     return Comparison(
         first,
@@ -39,11 +41,11 @@ def comparison(case: Case) -> Comparison:
         questions=["q"] * estimate.pairs,
         only_first=0,
         only_second=0,
-        differences={MAIN: differences(case)},
+        differences={MAIN: each},
         metrics=[Metric(MAIN, 0.5, 0.5, estimate)],
-        better=0,
-        worse=0,
-        same=estimate.pairs,
+        better=better,
+        worse=worse,
+        same=estimate.pairs - better - worse,
         p_value=1.0,
         obstacles=[] if scorers[0] == scorers[1] else ["other scorer"],
     )

@@ -70,6 +70,9 @@ impl Sentence {
             second: 0.5,
             difference,
         };
+        let each = each(&self.counts);
+        let better = each.iter().filter(|difference| **difference > 0.0).count();
+        let worse = each.iter().filter(|difference| **difference < 0.0).count();
         let pair = Pair {
             first: Side::default(),
             second: Side::default(),
@@ -81,11 +84,11 @@ impl Sentence {
             pairs: vec![pair; self.pairs],
             alone: vec![],
             metrics: if self.pairs > 0 { vec![metric] } else { vec![] },
-            better: 0,
-            worse: 0,
-            same: self.pairs,
+            better,
+            worse,
+            same: self.pairs - better - worse,
             p_value: 1.0,
-            needed: needed_pairs(&each(&self.counts)),
+            needed: needed_pairs(&each),
         }
     }
 }

@@ -21,6 +21,14 @@ pub fn sentence(l: Language, found: &Comparison) -> String {
             format!("{other} y {one} no se juzgaron igual, así que no se dice cuál es mejor ({counted})."),
         );
     };
+    if word == Word::TooFew && found.better == 0 && found.worse == 0 {
+        return l.say(
+            format!("{other} against {one}: the same verdicts on all {counted}, which are too few to say more."),
+            format!(
+                "{other} frente a {one}: los mismos veredictos en todas ({counted}), que son muy pocas para decir más."
+            ),
+        );
+    }
     if word == Word::TooFew {
         let needed = l.whole(found.needed as i64);
         return l.say(
