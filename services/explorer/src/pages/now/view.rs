@@ -222,7 +222,7 @@ fn waiting_figures(state: &State, now: Timestamp, l: Language) -> [Figure; 2] {
             name: l.say("At the model", "En el modelo"),
             number: number(kafka.map(|kafka| kafka.at_the_model())),
             note: l
-                .say("of those, asked or next", "de ellas, en curso o próximas")
+                .say("being asked, or next in line", "en curso, o las siguientes")
                 .to_owned(),
             age,
         },

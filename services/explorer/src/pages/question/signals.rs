@@ -45,9 +45,10 @@ pub fn held_back_by(l: Language, explained: &Explanation) -> Option<String> {
         ],
     );
     let without = l.decimal(worst.without_it, 3);
+    let why = meaning(l, worst.name, worst.meaning);
     let most = l.say(
-        format!("most of all {} (without it {without})", worst.name),
-        format!("sobre todo {} (sin ella, {without})", worst.name),
+        format!("most of all, the answer {why} (without that {without})"),
+        format!("sobre todo, la respuesta {why} (sin eso, {without})"),
     );
     let parts: Vec<String> = missing.into_iter().chain(contradicting).chain([most]).collect();
     Some(format!("{}: {}.", l.say("Held back by", "La frenan"), parts.join(", ")))
