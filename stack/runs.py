@@ -1,6 +1,7 @@
 """The command that lists the runs, with what came of each."""
 
 import argparse
+import sys
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
@@ -18,9 +19,9 @@ Document = Mapping[str, Any]
 OTHER = "runs:other"
 """In the collection `metrics`: what the runs came to that have no document of their own."""
 
-# Names are shown as they are, whatever brackets are in them.
-console = Console(highlight=False, markup=False)
 WIDEST = 1000
+# Names are shown as they are, whatever brackets are in them. A pipe has no edge.
+console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDEST)
 HEADINGS = ("run", "began", "decided", "accepted", "exhausted", "errors", "score", "ms", "calls", "cost", "models")
 FEWEST = 5
 """Columns that are shown however narrow the terminal is; of the others, the last are left out first."""
@@ -55,13 +56,11 @@ def show(found: list[Document]) -> None:
         console.print("No run has an outcome yet; `make traffic` sends questions.")
         return
     rows = [row(run) for run in found]
-    # A pipe has no edge.
-    width = console.width if console.is_terminal else WIDEST
     for shown in range(len(HEADINGS), FEWEST - 1, -1):
         table = _table(rows, shown)
-        if console.measure(table, options=console.options.update(width=WIDEST)).maximum <= width:
+        if console.measure(table, options=console.options.update(width=WIDEST)).maximum <= console.width:
             break
-    console.print(table, width=width)
+    console.print(table)
     if shown < len(HEADINGS):
         console.print(f"A wider terminal also shows {', '.join(HEADINGS[shown:])}.")
     console.print("When it began is UTC; score and ms (from the question to its verdict) are means.")
