@@ -20,19 +20,19 @@ class Turns:
     """
 
     def __init__(self, descriptor: int | None) -> None:
-        self._partner = None if descriptor is None else socket.socket(fileno=descriptor)
+        self._partner = None if descriptor is None else _Line(socket.socket(fileno=descriptor), "bench-against")
 
     def __enter__(self) -> None:
         """Waits for the turn."""
         if self._partner:
-            self._partner.sendall(READY)
-            _expect(self._partner, BEGIN)
+            self._partner.say(READY)
+            self._partner.wait_for(BEGIN)
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         """Ends it, and waits until nobody measures: to stop or start a stack would be felt."""
         if self._partner and not error:
-            self._partner.sendall(DONE)
-            _expect(self._partner, GO_ON)
+            self._partner.say(DONE)
+            self._partner.wait_for(GO_ON)
 
 
 class Benchmark:
@@ -52,7 +52,8 @@ class Benchmark:
 
     def __init__(self, name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         self._name = name
-        self._socket, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair()
+        self._line = _Line(ours, f"the benchmark of {name}")
         with theirs:
             number = theirs.fileno()
             self._process = subprocess.Popen(
@@ -61,16 +62,16 @@ class Benchmark:
 
     def wait_until_ready(self) -> None:
         """Returns once it waits for its turn."""
-        self._wait_for(READY)
+        self._line.wait_for(READY)
 
     def take_turn(self) -> None:
         """Returns once it has measured one round."""
-        self._socket.sendall(BEGIN)
-        self._wait_for(DONE)
+        self._line.say(BEGIN)
+        self._line.wait_for(DONE)
 
     def go_on(self) -> None:
         """Tells it that the others have measured their round, too."""
-        self._socket.sendall(GO_ON)
+        self._line.say(GO_ON)
 
     def __enter__(self) -> Self:
         """It runs already."""
@@ -80,21 +81,37 @@ class Benchmark:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Waits until it has taken its stack down and ended."""
-        self._socket.close()
+        self._line.close()
         if self._process.wait() and not error:
             raise TurnsError(f"the benchmark of {self._name} has failed")
 
-    def _wait_for(self, word: bytes) -> None:
-        try:
-            _expect(self._socket, word)
-        except TurnsError as error:
-            raise TurnsError(f"the benchmark of {self._name} has ended early") from error
-
 
 class TurnsError(Exception):
-    """The other side has gone."""
+    """The other side has gone, or has failed."""
 
 
-def _expect(partner: socket.socket, what: bytes) -> None:
-    if partner.recv(1) != what:
-        raise TurnsError("the other benchmark has ended")
+class _Line:
+    """One end of the socket, and who is at the other."""
+
+    def __init__(self, end: socket.socket, who: str) -> None:
+        self._end, self._who = end, who
+
+    def say(self, word: bytes) -> None:
+        try:
+            self._end.sendall(word)
+        except ConnectionError as error:
+            raise self._gone() from error
+
+    def wait_for(self, word: bytes) -> None:
+        try:
+            said = self._end.recv(1)
+        except ConnectionError as error:
+            raise self._gone() from error
+        if said != word:
+            raise self._gone()
+
+    def close(self) -> None:
+        self._end.close()
+
+    def _gone(self) -> TurnsError:
+        return TurnsError(f"{self._who} has ended early")

@@ -47,5 +47,8 @@ def test_neither_side_stops_its_stack_while_the_other_measures(tmp_path: Path) -
 def test_a_side_that_has_failed_ends_the_comparison() -> None:
     with pytest.raises(TurnsError, match="HEAD~1 has ended early"), _benchmark("raise SystemExit(1)") as failed:
         failed.wait_until_ready()
+    with pytest.raises(TurnsError, match="HEAD~1 has ended early"), _benchmark("raise SystemExit(1)") as failed:
+        # It may go before it is spoken to, or while it is waited for.
+        failed.take_turn()
     with pytest.raises(TurnsError, match="HEAD~1 has failed"), _benchmark("raise SystemExit(1)"):
         pass

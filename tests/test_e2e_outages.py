@@ -42,7 +42,7 @@ def test_nothing_is_lost_or_doubled_while_a_server_is_away(
     away_s = LONG_AWAY_S if server in WAITING else AWAY_S
     total = RATE * (away_s + 10)
     logs = {part: Log(stack, part) for part in parts}
-    # It needs Kafka from when somebody looks.
+    # explorer needs Kafka from when somebody looks.
     page(stack, "questions")
     outcomes = len(probe.results())
     questions = dataset.write(tmp_path / "questions.jsonl", total, seed=SERVERS.index(server))
