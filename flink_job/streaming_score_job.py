@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cloudpickle
-from pyflink.common import Configuration, JobClient, TypeInformation, Types
+from pyflink.common import Configuration, TypeInformation, Types
 from pyflink.datastream import DataStream, KeyedStream, OutputTag, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 from pyflink.table import DataTypes, StatementSet, StreamTableEnvironment
@@ -41,8 +41,10 @@ class Submission:
     """The ids of those topics of which earlier states have the offsets of another."""
 
 
-def start(config: Config, judge: JudgeToBe, submission: Submission, restore_from: Path | None) -> JobClient:
-    """Submits the job to the cluster at `FLINK_URL`.
+def plan(
+    config: Config, judge: JudgeToBe, submission: Submission, restore_from: Path | None
+) -> StreamExecutionEnvironment:
+    """The job as `execute_async` submits it to the cluster at `FLINK_URL`, which need not be there yet.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ def start(config: Config, judge: JudgeToBe, submission: Submission, restore_from
     environment = StreamExecutionEnvironment(get_gateway().jvm.StreamExecutionEnvironment(options._j_configuration))
     tables = StreamTableEnvironment.create(environment)
     build(tables, config, judge, submission.remade).attach_as_datastream()
-    return environment.execute_async(submission.name)
+    return environment
 
 
 def build(tables: StreamTableEnvironment, config: Config, judge: JudgeToBe, remade: Mapping[str, str]) -> StatementSet:

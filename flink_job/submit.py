@@ -28,7 +28,7 @@ from flink_job.fit_scorer import Artefact, fit, shipped_model, weights_hash
 from flink_job.flink_rest import JOB_NAME, Flink, FlinkError, Job, JobFailedError
 from flink_job.logs import start_log
 from flink_job.shipping import Build, JudgeToBe
-from flink_job.streaming_score_job import CHECKPOINTS, Submission, is_of_heap, start
+from flink_job.streaming_score_job import CHECKPOINTS, Submission, is_of_heap, plan
 from flink_job.topics import Topics
 
 RECOVERY_S = 60
@@ -80,13 +80,14 @@ def submit(config: Config) -> None:
     ids = wait_for("Kafka's topics", config.kafka_bootstrap_servers, topics.ids)
     remade = topics.remade(ids)
     flink = Flink(config.flink_url)
-    wait_for("Flink with a TaskManager", config.flink_url, lambda: flink.taskmanagers() > 0)
+    [running] = wait_for("Flink", config.flink_url, lambda: [flink.running()])
+    if running:
+        wait_for_taskmanager(flink, config)
 
     if config.flink_execution_mode == "thread" and not find_libpython():
         log.warning("this Python has no shared library (libpython): it runs beside the TaskManager, and slower")
         config = replace(config, flink_execution_mode="process")
     name = f"{JOB_NAME} {version(config, artefact, judge.build, remade)}"
-    running = flink.running()
     same = next((job for job in running if job.name == name), None)
     for job in running:
         if job is not same:
@@ -182,7 +183,7 @@ def run(flink: Flink, config: Config, judge: JudgeToBe, submission: Submission) 
     for snapshot in snapshots or [None]:
         try:
             log.info("submitting %s, going on from %s", name, snapshot or "nothing")
-            start(config, judge, submission, readable(flink, config, judge, submission, snapshot))
+            start(flink, config, judge, submission, readable(flink, config, judge, submission, snapshot))
             flink.wait_until_running(job_id)
         except JobFailedError as error:
             log.warning("%s", error)
@@ -197,6 +198,13 @@ def run(flink: Flink, config: Config, judge: JudgeToBe, submission: Submission) 
     raise FlinkError(f"{name} could not be started")
 
 
+def start(flink: Flink, config: Config, judge: JudgeToBe, submission: Submission, snapshot: Path | None) -> None:
+    """Plans the job and has Flink run it; a TaskManager that is starting does so meanwhile."""
+    planned = plan(config, judge, submission, snapshot)
+    wait_for_taskmanager(flink, config)
+    planned.execute_async(submission.name)
+
+
 def readable(
     flink: Flink, config: Config, judge: JudgeToBe, submission: Submission, snapshot: Path | None
 ) -> Path | None:
@@ -204,11 +212,16 @@ def readable(
     if not (snapshot and is_of_heap(snapshot, config)):
         return snapshot
     # Under a name that is not wanted: should this break off, the next submission saves it, and goes on from there.
-    start(config, judge, replace(submission, name=f"{JOB_NAME} on the heap"), snapshot)
+    start(flink, config, judge, replace(submission, name=f"{JOB_NAME} on the heap"), snapshot)
     flink.wait_until_running(submission.job_id)
     saved = save(flink, config, submission.job_id)
     log.info("its state moves to RocksDB, by %s", saved)
     return saved
+
+
+def wait_for_taskmanager(flink: Flink, config: Config) -> None:
+    """Returns when there is somebody to run a job."""
+    wait_for("Flink with a TaskManager", config.flink_url, lambda: flink.taskmanagers() > 0)
 
 
 def _is_about_the_snapshot(error: Py4JJavaError) -> bool:

@@ -3,11 +3,11 @@
 import math
 import re
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Protocol
 
-from stack.runtime import ONE_SHOTS, SERVICES, SUBMIT, Part, in_order
+from stack.runtime import IMPORT, ONE_SHOTS, SERVICES, SUBMIT, Part, in_order
 from stack.settings import Settings, StackError
 from stack.steps import Steps
 
@@ -72,10 +72,6 @@ class Watch:
                 raise self._failure(part, f"is not ready after {PATIENCE_S:.0f} s")
         self._steps.tick()
 
-    def has_started(self, name: str) -> bool:
-        """Whether a part has been looked at."""
-        return name in self._starts
-
     def _is_ready(self, part: Part) -> bool:
         ready = self._stack.is_ready(part)
         if ready and self._steps.is_begun(part.name):
@@ -104,20 +100,19 @@ class Watch:
 
 
 def bring_up(stack: Startable, steps: Steps) -> None:
-    """Runs the one-shots in their order, then has the job submitted; returns when questions can be asked.
+    """Runs the one-shots and has the job submitted; returns when questions can be asked.
 
-    The order is for comfort: each part waits by itself for what it needs.
+    Each part waits by itself for what it needs; but flink-submit cannot know whether all questions are imported.
     Raises StackError for a stack that is stopped meanwhile, and, with the end of its log, for a part
     that cannot start.
     """
     watch = Watch(stack, steps)
-    to_do = deque(part.name for part in in_order(stack.parts()) if _has_to_run(part))
+    to_do = {part.name for part in stack.parts() if _has_to_run(part)}
     while True:
-        if to_do and to_do[0] in watch.ready:
-            to_do.popleft()
-        if to_do and not watch.has_started(to_do[0]):
-            stack.start_part(to_do[0])
-        parts = [part for part in stack.parts() if part.name not in list(to_do)[1:]]
+        for name in [name for name in to_do if name != SUBMIT or IMPORT in watch.ready]:
+            stack.start_part(name)
+            to_do.remove(name)
+        parts = [part for part in stack.parts() if part.name not in to_do]
         if not parts:
             raise StackError("The stack was stopped while it started.")
         watch.look(parts)

@@ -23,11 +23,12 @@ SERVERS = ("zookeeper", "kafka", "mongo", "jobmanager", "taskmanager")
 SERVICES = ("cache-service", "llm-consumer", "storage-service", "explorer")
 """Our own parts that keep running."""
 
-ONE_SHOTS = ("topics", "questions-import")
-"""The parts that do something once and end, in the order in which `up` runs them."""
+IMPORT = "questions-import"
+ONE_SHOTS = ("topics", IMPORT)
+"""The parts that do something once and end."""
 
 SUBMIT = "flink-submit"
-"""The part that submits the job and watches it: after the one-shots, so that it finds all questions."""
+"""The part that submits the job and watches it: after the import, so that it finds all questions."""
 
 PORT_OF = {
     "zookeeper": "ZOOKEEPER_PORT",

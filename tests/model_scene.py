@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
-import httpx
-
 from benchmarks import dataset
 from stack.api import Stack
 from stack.runtime import PORT_OF
 from tests.model_behaviours import answer
 from tests.model_server import Behaviour, Call, ModelServer
-from tests.support import Document, Probe, eventually, question
+from tests.support import WEB, Document, Probe, eventually, question
 
 REPLICAS = ("llm-consumer", "llm-consumer-2")
 """The copies of the part that asks the model."""
@@ -71,7 +69,7 @@ class Scene:
         """What each replica says of the model's server."""
         base = self.stack.settings.ports[PORT_OF["llm-consumer"]]
         urls = [f"http://127.0.0.1:{base + copy}/api/model" for copy in range(len(REPLICAS))]
-        return [httpx.get(url, trust_env=False).raise_for_status().json() for url in urls]
+        return [WEB.get(url).raise_for_status().json() for url in urls]
 
     def are_closed(self, cause: str) -> bool:
         """Whether no replica lets questions through, for this reason."""

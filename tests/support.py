@@ -23,6 +23,9 @@ from stack.outcomes import DeadLetters, headers_of
 from stack.runtime import SUBMIT, Part
 from stack.settings import ROOT
 
+WEB = httpx.Client(trust_env=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+"""Asks for pages. Each client reads the system's certificates, which takes 40 ms: so there is one."""
+
 Document = dict[str, Any]
 Origin = tuple[str, int, int]
 """Topic, partition and offset of a record."""
@@ -274,7 +277,7 @@ def command(
 def page(stack: Stack, path: str = "") -> str:
     """The text of a page of explorer, in English."""
     address = f"{stack.endpoints['EXPLORER_URL']}/en/{path}".rstrip("/")
-    return httpx.get(address, trust_env=False, timeout=30).text
+    return WEB.get(address).text
 
 
 def kill_and_wait(stack: Stack, name: str) -> None:

@@ -4,13 +4,12 @@ import json
 from itertools import cycle
 from urllib.parse import quote
 
-import httpx
 from bson import json_util
 
 from stack.api import Stack
 from tests.browser import Browser
 from tests.pages import COLUMNS, LANGUAGES, RUNS, Shown, listed
-from tests.support import Probe, eventually, message
+from tests.support import WEB, Probe, eventually, message
 
 # What might run in a page that shows it, wherever it lands: each tells of itself by the same name.
 EVIL = (
@@ -81,7 +80,7 @@ def test_no_page_of_another_site_can_label(shown: Shown, probe: Probe) -> None:
     address = shown.address(f"{shown.case}/label")
     for origin in ("http://elsewhere.example", "null", f"{shown.url}.elsewhere.example", None):
         headers = {"Origin": origin} if origin else {}
-        answer = httpx.post(address, data={"said": "disagree"}, headers=headers, trust_env=False)
+        answer = WEB.post(address, data={"said": "disagree"}, headers=headers)
         assert answer.status_code == 403, origin
     assert list(probe.database["labels"].find()) == before
 
@@ -89,10 +88,10 @@ def test_no_page_of_another_site_can_label(shown: Shown, probe: Probe) -> None:
 def test_no_name_of_another_site_leads_here(shown: Shown) -> None:
     port = shown.url.rpartition(":")[2]
     for name in ("elsewhere.example", "127.0.0.1.elsewhere.example", "localhost.", ""):
-        answer = httpx.get(shown.address("/questions"), headers={"Host": f"{name}:{port}"}, trust_env=False)
+        answer = WEB.get(shown.address("/questions"), headers={"Host": f"{name}:{port}"})
         assert answer.status_code == 421, name
         assert "<" not in answer.text
-    assert httpx.get(shown.address(), headers={"Host": f"localhost:{port}"}, trust_env=False).is_success
+    assert WEB.get(shown.address(), headers={"Host": f"localhost:{port}"}).is_success
 
 
 def test_whoever_looks_changes_nothing(shown: Shown, probe: Probe) -> None:
@@ -107,8 +106,8 @@ def test_whoever_looks_changes_nothing(shown: Shown, probe: Probe) -> None:
     probe.settle()
     before, offsets = all_that_is_stored(), probe.progress()
     for address in (*shown.everywhere(), shown.address("/questions.csv"), shown.address("/questions.jsonl?run=")):
-        assert httpx.get(address, trust_env=False, timeout=30).status_code < 500, address
-    with httpx.stream("GET", shown.address("/now/events"), trust_env=False, timeout=30) as live:
+        assert WEB.get(address).status_code < 500, address
+    with WEB.stream("GET", shown.address("/now/events")) as live:
         assert next(live.iter_lines())
     assert all_that_is_stored() == before
     assert probe.progress() == offsets

@@ -17,7 +17,7 @@ from stack import setup
 from stack.api import RUNTIME, Stack
 from stack.runtime import begin, end
 from stack.setup import TOOLS, Job
-from tests.support import Probe, eventually, question
+from tests.support import WEB, Probe, eventually, question
 
 pytestmark = [
     pytest.mark.skipif(RUNTIME != "native", reason="no container reaches a server outside"),
@@ -89,7 +89,7 @@ class Proxy:
         """Whether it answers; fails when it has ended."""
         assert self.process.poll() is None, self._log.read_text()
         try:
-            return httpx.get(f"http://{self._address}/health/liveliness", trust_env=False).is_success
+            return WEB.get(f"http://{self._address}/health/liveliness").is_success
         except httpx.TransportError:
             return False
 

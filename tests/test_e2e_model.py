@@ -21,7 +21,7 @@ from tests import model_behaviours as behaviours
 from tests.model_behaviours import answer, only
 from tests.model_scene import REPLICAS, Scene
 from tests.model_server import WRONG_CERTIFICATE, Behaviour, Call, ModelServer
-from tests.support import Document, Probe, eventually, question
+from tests.support import WEB, Document, Probe, eventually, question
 
 pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="no container reaches a server of the test's own process")
 
@@ -276,7 +276,7 @@ def answers(url: str) -> Callable[[], bool]:
 
     def look() -> bool:
         try:
-            return httpx.get(url, trust_env=False).is_success
+            return WEB.get(url).is_success
         except httpx.TransportError:
             return False
 
@@ -312,7 +312,7 @@ def texts_of_pages(stack: Stack) -> Iterator[tuple[str, str]]:
     for port in ports:
         for path in ("/", "/questions", "/healthz", "/readyz", "/metrics", "/api/metrics", "/api/model"):
             url = f"http://127.0.0.1:{port}{path}"
-            yield url, httpx.get(url, trust_env=False, follow_redirects=True).text
+            yield url, WEB.get(url, follow_redirects=True).text
 
 
 def texts_of_logs(stack: Stack) -> Iterator[tuple[str, str]]:

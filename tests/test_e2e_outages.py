@@ -5,14 +5,13 @@ import time
 from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 
 from benchmarks import dataset
 from stack.api import Stack
 from stack.runtime import PORT_OF, SERVERS, SERVICES
 from stack.settings import PORTS, StackError
-from tests.support import Probe, eventually, page, question
+from tests.support import WEB, Probe, eventually, page, question
 
 RATE = 2  # questions a second
 AWAY_S = 20
@@ -96,7 +95,7 @@ def test_a_store_that_refuses_is_named_and_once_that_is_mended_all_goes_on(stack
 
 def readiness(stack: Stack, service: str) -> str:
     """What a service says of itself."""
-    return httpx.get(stack.settings.url(PORT_OF[service]) + "/readyz", trust_env=False).text
+    return WEB.get(stack.settings.url(PORT_OF[service]) + "/readyz").text
 
 
 def _names_a_place_of(server: str, stack: Stack, line: str) -> bool:

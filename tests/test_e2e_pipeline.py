@@ -11,7 +11,6 @@ from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 
-import httpx
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
@@ -25,7 +24,7 @@ from stack.api import Stack
 from stack.backlog import Backlog, backlogs
 from stack.kafka import Kafka
 from stack.runtime import SUBMIT
-from tests.support import Probe, command, eventually, question, submitter
+from tests.support import WEB, Probe, command, eventually, question, submitter
 
 
 def test_every_question_of_the_default_run_has_exactly_one_outcome(stack: Stack, probe: Probe) -> None:
@@ -225,7 +224,7 @@ def test_records_without_keys_are_as_good(probe: Probe) -> None:
 
 def test_submitting_the_job_again_leaves_the_running_one_alone(stack: Stack) -> None:
     def running() -> list[tuple[str, int]]:
-        jobs = httpx.get(stack.endpoints["FLINK_URL"] + "/jobs/overview", trust_env=False).json()["jobs"]
+        jobs = WEB.get(stack.endpoints["FLINK_URL"] + "/jobs/overview").json()["jobs"]
         return [(job["jid"], job["start-time"]) for job in jobs if job["state"] == "RUNNING"]
 
     before = running()
@@ -244,7 +243,7 @@ def test_a_job_that_is_cancelled_is_submitted_again_and_until_then_the_stack_is_
     url = stack.endpoints["FLINK_URL"]
     [job] = Flink(url).running()
     # What a mere link can do, whoever has it followed.
-    assert httpx.get(f"{url}/jobs/{job.id}/yarn-cancel", trust_env=False).status_code == 202
+    assert WEB.get(f"{url}/jobs/{job.id}/yarn-cancel").status_code == 202
     eventually(lambda: not stack.runtime.is_ready(submitter(stack)), "a stack that is not ready")
     asked = probe.ask(question("Is this decided by the job that comes after?"))
     eventually(lambda: stack.runtime.is_ready(submitter(stack)), "a stack that is ready again")
@@ -293,7 +292,7 @@ def test_what_waits_is_told_with_its_age_until_it_is_done(stack: Stack, probe: P
 
 def test_no_page_can_read_what_flink_answers(stack: Stack) -> None:
     url = stack.endpoints["FLINK_URL"] + "/jobs/overview"
-    answer = httpx.get(url, headers={"Origin": "http://elsewhere.example"}, trust_env=False)
+    answer = WEB.get(url, headers={"Origin": "http://elsewhere.example"})
     assert answer.headers["access-control-allow-origin"] not in ("*", "http://elsewhere.example")
 
 
@@ -308,12 +307,12 @@ def test_a_second_flink_submit_is_refused_and_the_first_runs_on(stack: Stack) ->
 def test_the_numbers_are_served_with_means_and_percentiles(stack: Stack, probe: Probe) -> None:
     probe.outcomes(probe.ask(question("Is there at least one outcome?")))
     url = stack.endpoints["STORAGE_URL"]
-    metrics = httpx.get(url + "/api/metrics", trust_env=False).json()
+    metrics = WEB.get(url + "/api/metrics").json()
     assert metrics["decided"] > 0
     assert 0 < metrics["score"]["mean"] <= 1
     assert 0 <= metrics["latency_ms"]["p50"] <= metrics["latency_ms"]["p99"]
     for port in ("STORAGE_PORT", "CACHE_PORT", "LLM_PORT"):
-        prometheus = httpx.get(stack.settings.url(port) + "/metrics", trust_env=False).text
+        prometheus = WEB.get(stack.settings.url(port) + "/metrics").text
         assert "messages_handled_total" in prometheus
 
 

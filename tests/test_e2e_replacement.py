@@ -3,13 +3,12 @@
 import json
 import time
 
-import httpx
 import pytest
 
 from flink_job.flink_rest import Flink, Job
 from stack.api import RUNTIME, Stack
 from stack.runtime import ONE_SHOTS
-from tests.support import Document, Probe, command, eventually, message, question
+from tests.support import WEB, Document, Probe, command, eventually, message, question
 
 pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="containers are replaced by Compose")
 
@@ -94,7 +93,7 @@ def wait_for_checkpoint(stack: Stack) -> None:
 def checkpoints(stack: Stack) -> Document:
     """The newest checkpoint of each kind of the running job."""
     url = f"{stack.endpoints['FLINK_URL']}/jobs/{running_job(stack).id}/checkpoints"
-    latest: Document = httpx.get(url, trust_env=False).json()["latest"]
+    latest: Document = WEB.get(url).json()["latest"]
     return latest
 
 

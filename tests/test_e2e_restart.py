@@ -2,11 +2,9 @@
 
 import csv
 
-import httpx
-
 from flink_job.flink_rest import Flink
 from stack.api import Stack
-from tests.support import Probe, eventually, question
+from tests.support import WEB, Probe, eventually, question
 
 RUN = {"TRAFFIC_SEED": "7", "TRAFFIC_RUN": "same", "TRAFFIC_TOTAL": "150", "TRAFFIC_RATE": "100"}
 
@@ -64,5 +62,5 @@ def _checkpoints(stack: Stack) -> dict[str, dict[str, object] | None]:
     """The newest checkpoint of each kind of the running job."""
     [job] = Flink(stack.endpoints["FLINK_URL"]).running()
     url = f"{stack.endpoints['FLINK_URL']}/jobs/{job.id}/checkpoints"
-    latest: dict[str, dict[str, object] | None] = httpx.get(url, trust_env=False).json()["latest"]
+    latest: dict[str, dict[str, object] | None] = WEB.get(url).json()["latest"]
     return latest

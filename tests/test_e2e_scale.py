@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
@@ -16,7 +15,7 @@ from flink_job.flink_rest import Flink
 from stack.api import Stack
 from stack.backlog import READERS
 from stack.settings import SCALES
-from tests.support import Document, Probe, eventually, kill_and_wait, question
+from tests.support import WEB, Document, Probe, eventually, kill_and_wait, question
 
 COPIES = {"cache-service": 2, "llm-consumer": 3, "storage-service": 2, "taskmanager": 2}
 GROUPS = sorted({group for group in READERS.values() if group != "flink_job"})
@@ -34,7 +33,7 @@ def stack() -> Iterator[Stack]:
 def test_there_are_as_many_copies_as_were_asked_for(stack: Stack) -> None:
     running = Counter(part.service for part in stack.runtime.parts() if part.running)
     assert {part: running[part] for part in COPIES} == COPIES
-    overview = httpx.get(stack.endpoints["FLINK_URL"] + "/overview", trust_env=False).json()
+    overview = WEB.get(stack.endpoints["FLINK_URL"] + "/overview").json()
     assert overview["taskmanagers"] == COPIES["taskmanager"]
 
 
@@ -73,10 +72,10 @@ def test_every_copy_has_its_part_of_the_work(stack: Stack) -> None:
         assert len({row["partition"] for row in csv.DictReader(file)}) == PARTITIONS
     for part in stack.runtime.parts():
         if part.port and part.service in COPIES:
-            metrics = httpx.get(f"http://127.0.0.1:{part.port}/metrics", trust_env=False).text
+            metrics = WEB.get(f"http://127.0.0.1:{part.port}/metrics").text
             handled = [float(line.split()[-1]) for line in metrics.splitlines() if "messages_handled_total{" in line]
             assert sum(handled) > 0, part.name
-    assert httpx.get(stack.endpoints["STORAGE_URL"] + "/api/metrics", trust_env=False).json()["decided"] > 0
+    assert WEB.get(stack.endpoints["STORAGE_URL"] + "/api/metrics").json()["decided"] > 0
 
 
 def test_every_taskmanager_has_its_part_of_the_work(stack: Stack) -> None:
@@ -84,7 +83,7 @@ def test_every_taskmanager_has_its_part_of_the_work(stack: Stack) -> None:
     [job] = Flink(url).running()
 
     def get(path: str) -> Document:
-        answer: Document = httpx.get(f"{url}/jobs/{job.id}{path}", trust_env=False).json()
+        answer: Document = WEB.get(f"{url}/jobs/{job.id}{path}").json()
         return answer
 
     def share_it() -> bool:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import httpx
 import pytest
 from rich.console import Console
 from rich.progress import track
@@ -15,7 +14,7 @@ from rich.table import Table
 
 from flink_job.flink_rest import Flink
 from stack.api import Stack
-from tests.support import Probe, message
+from tests.support import WEB, Probe, message
 
 
 class Load(NamedTuple):
@@ -41,7 +40,7 @@ class Checkpoint(NamedTuple):
 def checkpoint(stack: Stack) -> Checkpoint:
     """The newest."""
     [job] = Flink(stack.endpoints["FLINK_URL"]).running()
-    told = httpx.get(f"{stack.endpoints['FLINK_URL']}/jobs/{job.id}/checkpoints").raise_for_status().json()
+    told = WEB.get(f"{stack.endpoints['FLINK_URL']}/jobs/{job.id}/checkpoints").raise_for_status().json()
     newest = told["latest"]["completed"] or {"state_size": 0, "end_to_end_duration": 0}
     return Checkpoint(newest["state_size"], newest["end_to_end_duration"])
 
