@@ -19,6 +19,11 @@ from calibration.cases import Case, Chosen
 from calibration.texts import visible
 
 KEYS = "y yes · n no · s skip · u undo · q stop"
+WHAT_COUNTS = (
+    "Yes: it says what a reference says, in whatever words, and nothing that contradicts it.\n"
+    "No: it says something else, leaves out what was asked, or gives no answer."
+)
+"""Explorer says the same (`services/explorer/src/pages/label/case.rs`)."""
 # What a terminal sends for arrows, function keys and the like.
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)
 WORDS = {True: "Yes", False: "No"}
@@ -54,6 +59,7 @@ class Sitting:
 
     def run(self, keys: Iterator[str]) -> None:
         """Asks until all is said, or the keys end; an interruption is handed on when it is told what is kept."""
+        self._console.print(WHAT_COUNTS)
         try:
             self._ask(keys)
         except KeyboardInterrupt:

@@ -83,11 +83,12 @@ def _sections(store: Store, run: Run, explain: cases.Explain, made_at: str) -> l
     worst, best = (list(islice(_cases(store, run, best=best), cases.MOST_CASES)) for best in (False, True))
     distinct = partial(store.distinct, run.name)
     return [
-        *page.figures(run, made_at),
+        *page.figures(run),
         cases.section("The worst answers", "worst", worst, explain, ", the lowest score first"),
         cases.section("The best answers", "best", best, explain, ", the highest score first"),
         people.section(run, people.labelled(run.outcomes, store.labels(), store.question_of, distinct)),
         errors.section(run),
+        finding.what_was_run(run, made_at),
     ]
 
 

@@ -8,7 +8,7 @@ from calibration.texts import visible
 from pages.html import document, element
 from pages.plot import as_file
 from report import cost, quality, traffic
-from report.finding import finding, missing, summary, what_was_run
+from report.finding import finding, missing, summary
 from report.names import folder_of
 from report.run import Run
 from report.section import Section
@@ -51,10 +51,9 @@ class Told:
     sections: Sequence[Section]
 
 
-def figures(run: Run, made_at: str) -> list[Section]:
+def figures(run: Run) -> list[Section]:
     """The sections that show how a run went, in figures alone."""
     return [
-        what_was_run(run, made_at),
         quality.outcomes(run),
         quality.scores(run),
         quality.asking_again(run),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from confluent_kafka import KafkaException
 from pymongo.errors import PyMongoError
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from stack import backlog, backup, budget, dead_letters, disk, estimate, forget, judging, reask, report, runs
 from stack.bring_up import submit_again
@@ -17,7 +17,7 @@ from stack.model import complaints
 from stack.outcomes import Summary
 from stack.runtime import NOTHING_RUNS, Part, Runtime, as_started, choose_runtime, in_order, need_running, run_once
 from stack.runtimes import runtime_of
-from stack.settings import ELSEWHERE, ROOT, Settings, StackError
+from stack.settings import ELSEWHERE, Settings, StackError
 from stack.steps import Steps
 from stack.traffic import send
 
@@ -67,21 +67,15 @@ def status(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
     """Show every part."""
     if not runtime.is_up():
         raise StackError(NOTHING_RUNS)
-    table = Table(
-        "part", "state", "pid", "since", "port", Column("log", overflow="fold"), box=None, header_style="bold"
-    )
+    table = Table("part", "state", "pid", "since", "port", box=None, header_style="bold")
     for part in in_order(runtime.parts()):
-        state = _state(runtime, part)
         since = _age(time.time() - part.started) if part.running else ""
-        log = settings.log(part.name)
-        shown = log.relative_to(ROOT) if log.is_relative_to(ROOT) else log
-        table.add_row(
-            part.name, state, str(part.pid or ""), since, str(part.port or ""), str(shown if log.exists() else "")
-        )
+        table.add_row(part.name, _state(runtime, part), str(part.pid or ""), since, str(part.port or ""))
     console.print(table)
     _show_complaints(runtime)
     backlog.show(settings, console)
     _show_addresses(settings)
+    console.print("Logs     make logs SERVICE=kafka")
     for line in disk.lines(settings):
         console.print(f"Disk     {line}", soft_wrap=True, markup=False)
 

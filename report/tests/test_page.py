@@ -30,10 +30,11 @@ def sections(run: Run, *shown: Document) -> list[Section]:
     none = people.labelled(run.outcomes, [], lambda _: {}, lambda _: [])
     worst = [cases.Case(case, 2) for case in shown]
     return [
-        *page.figures(run, "now"),
+        *page.figures(run),
         cases.section("The worst answers", "worst", worst, lambda _: None, ""),
         people.section(run, none),
         errors.section(run),
+        finding.what_was_run(run, "now"),
     ]
 
 

@@ -66,6 +66,10 @@ pub struct Facts {
     pub thresholds: BTreeSet<String>,
     /// The threshold of most verdicts; of several, the lowest.
     pub threshold: Option<f64>,
+    /// How many outcomes count for a question,
+    pub judged: usize,
+    /// and how many of them are accepted.
+    pub accepted: usize,
     /// How many outcomes cannot be judged again, for their texts are gone,
     pub left_out: usize,
     /// and how many have not been yet: neither count for a question.
@@ -225,6 +229,8 @@ impl RunOutcomes {
         facts.cost += row.get::<_, Option<i64>>(9)?.unwrap_or_default();
         self.latencies.extend(row.get::<_, Option<i64>>(10)?);
         if let Some((verdict, score)) = self.judged(verdict, row.get(11)?, row.get(12)?) {
+            self.facts.judged += 1;
+            self.facts.accepted += usize::from(verdict == "accepted");
             let question = self.questions.entry(text(1)?).or_default();
             question.add(key, &verdict, score, is_served_without_call);
         }

@@ -123,44 +123,13 @@ fn name(l: Language, measure: Measure) -> &'static str {
 
 /// Figures that are not by question.
 pub fn of_all(l: Language, found: &Comparison) -> Markup {
-    let whole = |value: Option<i64>| value.map_or("–".to_owned(), |value| l.whole(value));
-    let of = |run: &Facts, sum: i64| sum as f64 / run.outcomes.max(1) as f64;
-    let attempts = |run: &Facts| of(run, run.attempts);
-    // Billionths of a dollar each: millionths of a dollar a thousand.
-    let cost = |run: &Facts| of(run, run.cost) / 1e6;
     let (one, other) = (&found.first, &found.second);
-    let change = |first: Option<i64>, second: Option<i64>| match (first, second) {
-        (Some(first), Some(second)) => with_sign(l.whole(second - first)),
-        _ => "–".to_owned(),
-    };
-    let both = |value: &dyn Fn(&Facts) -> f64, decimals| {
-        [
-            l.decimal(value(one), decimals),
-            l.decimal(value(other), decimals),
-            with_sign(l.decimal(value(other) - value(one), decimals)),
-        ]
-    };
-    let latency =
-        |value: fn(&Facts) -> Option<i64>| [whole(value(one)), whole(value(other)), change(value(one), value(other))];
-    let rows = [
-        (
-            l.say("Latency p50, ms", "Latencia p50, ms"),
-            latency(|run| run.latency_p50),
-        ),
-        (
-            l.say("Latency p99, ms", "Latencia p99, ms"),
-            latency(|run| run.latency_p99),
-        ),
-        (
-            l.say("Attempts a question", "Intentos por pregunta"),
-            both(&attempts, 2),
-        ),
-        (
-            l.say("USD a thousand questions", "USD por mil preguntas"),
-            both(&cost, 4),
-        ),
-    ];
     let count = |run: &Facts| l.whole(run.outcomes as i64);
+    let labels = [
+        visible(&one.name),
+        visible(&other.name),
+        l.say("Difference", "Diferencia").to_owned(),
+    ];
     html! {
         table.metrics {
             caption { (l.say("Of all outcomes, not by question, so without intervals", "De todos los resultados, no por pregunta: sin intervalos")) }
@@ -172,15 +141,69 @@ pub fn of_all(l: Language, found: &Comparison) -> Markup {
                 }
             }
             tbody {
-                @for (name, cells) in rows {
-                    tr {
-                        th scope="row" { (name) }
-                        @for (label, cell) in [visible(&one.name), visible(&other.name), l.say("Difference", "Diferencia").to_owned()].iter().zip(cells) {
-                            td.number { span.label dir="auto" { (label) } (cell) }
-                        }
-                    }
-                }
+                @if found.is_judged_alike() { (row_of_all(l.say("Accepted", "Aceptadas"), &labels, accepted(l, one, other))) }
+                @for (name, cells) in spent(l, one, other) { (row_of_all(name, &labels, cells)) }
             }
         }
     }
+}
+
+fn row_of_all(name: &str, labels: &[String; 3], cells: [String; 3]) -> Markup {
+    html! {
+        tr {
+            th scope="row" { (name) }
+            @for (label, cell) in labels.iter().zip(cells) { td.number { span.label dir="auto" { (label) } (cell) } }
+        }
+    }
+}
+
+/// How many were accepted in both, and the difference of the shares.
+fn accepted(l: Language, one: &Facts, other: &Facts) -> [String; 3] {
+    let share = |run: &Facts| run.accepted as f64 / run.judged.max(1) as f64;
+    let counted = |run| format!("{} · {}", l.percent(share(run)), l.whole(run.accepted as i64));
+    let points = signed(l, share(other) - share(one));
+    [
+        counted(one),
+        counted(other),
+        format!("{points}{}", l.say(" points", " puntos")),
+    ]
+}
+
+/// Time, attempts and money in both, and their differences.
+fn spent(l: Language, one: &Facts, other: &Facts) -> [(&'static str, [String; 3]); 4] {
+    let latency = |value: fn(&Facts) -> Option<i64>| {
+        let shown = |value: Option<i64>| value.map_or("–".to_owned(), |value| l.whole(value));
+        let change = value(one)
+            .zip(value(other))
+            .map(|(first, second)| with_sign(l.whole(second - first)));
+        [shown(value(one)), shown(value(other)), change.unwrap_or("–".to_owned())]
+    };
+    let each = |sum: fn(&Facts) -> i64, unit: f64, decimals| {
+        let value = |run: &Facts| sum(run) as f64 / unit / run.outcomes.max(1) as f64;
+        let change = l.decimal(value(other) - value(one), decimals);
+        [
+            l.decimal(value(one), decimals),
+            l.decimal(value(other), decimals),
+            with_sign(change),
+        ]
+    };
+    [
+        (
+            l.say("Latency p50, ms", "Latencia p50, ms"),
+            latency(|run| run.latency_p50),
+        ),
+        (
+            l.say("Latency p99, ms", "Latencia p99, ms"),
+            latency(|run| run.latency_p99),
+        ),
+        (
+            l.say("Attempts a question", "Intentos por pregunta"),
+            each(|run| run.attempts, 1.0, 2),
+        ),
+        // Billionths of a dollar each: millionths of a dollar a thousand.
+        (
+            l.say("USD a thousand questions", "USD por mil preguntas"),
+            each(|run| run.cost, 1e6, 4),
+        ),
+    ]
 }

@@ -60,6 +60,17 @@ async fn the_page_says_in_both_languages_which_run_is_better_and_shows_who_got_w
 }
 
 #[tokio::test]
+async fn what_was_accepted_of_all_outcomes_stands_beside_what_was_of_the_shared_questions() {
+    let mut rows = worse_run();
+    rows.extend((0..100).map(|number| outcome("b", &format!("other{number}"), 3_000_000 + number, Some(0.1))));
+    let (_, page) = page(rows, "/en/compare?run=a&run=b").await;
+    assert!(page.contains("40.0 points less accepted"), "{page}");
+    for shown in ["100.0\u{a0}% · 100<", "30.0\u{a0}% · 60<", "−70.0 points<"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn the_base_can_be_chosen() {
     let (_, page) = page(worse_run(), "/en/compare?run=a&run=b&base=b").await;
     assert!(page.contains("a is better than b: 40.0 points more accepted"));

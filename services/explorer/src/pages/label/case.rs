@@ -59,6 +59,7 @@ pub fn page(
             @if let Some(case) = case {
                 h1 { (l.say("Would a person accept this answer?", "¿Aceptaría una persona esta respuesta?")) }
                 p.quiet { (progress(l, sitting, left)) }
+                p.quiet.small { (what_counts(l)) }
                 (texts(l, case))
                 (keys(l, sitting, Some(case)))
             } @else {
@@ -74,6 +75,16 @@ pub fn page(
             (settings(l, sitting))
         }
     }
+}
+
+/// `make label` says the same (`calibration/sitting.py`).
+fn what_counts(l: Language) -> &'static str {
+    l.say(
+        "Yes: it says what a reference says, in whatever words, and nothing that contradicts it. No: it says something \
+         else, leaves out what was asked, or gives no answer.",
+        "Sí: dice lo que dice una referencia, con las palabras que sea, y nada que la contradiga. No: dice otra cosa, \
+         omite lo que se preguntaba o no responde.",
+    )
 }
 
 /// Nothing here may tell what the judge thinks.
