@@ -21,7 +21,7 @@ MOST_ATTEMPTS = 4
 STEPS = 50
 """Of a score: 0.02 each."""
 
-SUBJECT_LETTERS = 18
+SUBJECT_LETTERS = 26
 
 
 class Pairs(NamedTuple):
@@ -44,7 +44,7 @@ def outcomes(run: Run) -> Section:
     names = list(found)[:MOST_SUBJECTS]
     best, worst = names[0], names[-1]
     title = (
-        f"Subject {_subject(best)} does best, {_subject(worst)} worst: {whole(found[best][0])} and "
+        f"The best subject is {_subject(best)}, the worst {_subject(worst)}: {whole(found[best][0])} and "
         f"{whole(found[worst][0])} accepted"
         if len(names) > 1
         else f"All questions are of subject {_subject(best)}: {whole(found[best][0])} accepted"
@@ -76,7 +76,7 @@ def by_subject(of: Outcomes) -> dict[str, tuple[Share, Share, Share]]:
 def _subjects(title: str, found: Sequence[tuple[str, tuple[Share, Share, Share]]]) -> Element:
     height = 24 * len(found)
     rows = Axis("", len(found), 0, [(row + 0.5, _cut(_subject(name))) for row, (name, _) in enumerate(found)])
-    panel = Panel(shares_axis("share of the subject's outcomes"), rows, left=134, top=34, width=350, height=height)
+    panel = Panel(shares_axis("share of the subject's outcomes"), rows, left=174, top=34, width=310, height=height)
     for row, (name, shares) in enumerate(found):
         start = 0.0
         for share, look, what in zip(shares, ("first", "second", "quiet"), VERDICTS, strict=True):

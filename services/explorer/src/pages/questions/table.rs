@@ -24,7 +24,7 @@ pub fn rows(l: Language, query: &Query, rows: &[Listed], now: i64) -> Markup {
                     (heading(l, query, Sort::Score))
                     (heading(l, query, Sort::Attempts))
                     th scope="col" { (l.say("Source", "Fuente")) }
-                    th scope="col" { (l.say("Subject", "Tema")) }
+                    th.subject scope="col" { (l.say("Subject", "Tema")) }
                     (heading(l, query, Sort::Latency))
                     @for column in query.shown_columns() {
                         @if column == Column::Cost { (heading(l, query, Sort::Cost)) } @else { th class=[columns::class(column)] scope="col" { (columns::name(l, column)) } }
