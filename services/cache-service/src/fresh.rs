@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// What of today may change takes longer than this to do so, as [`messaging::model_settings::NOTICED_WITHIN`] does.
+/// Shorter than [`messaging::model_settings::NOTICED_WITHIN`], for so long llm-consumer waits after a change.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// Repeats `refresh` until `shutdown`.

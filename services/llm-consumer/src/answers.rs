@@ -36,7 +36,7 @@ const CLEAN_EVERY: Duration = Duration::from_secs(5 * 60);
 pub struct Answered {
     /// What the model answered.
     pub completion: Completion,
-    /// From the first request to the answer, in milliseconds.
+    /// How long the model took over all requests, without the pauses between them, in milliseconds.
     pub latency_ms: u32,
     /// What all of them cost.
     pub cost: Cost,

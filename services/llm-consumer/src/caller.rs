@@ -31,9 +31,9 @@ pub(crate) const BYTES_PER_TOKEN: usize = 4;
 /// What an answer has, roughly, for LLM_TPM.
 const TYPICAL_ANSWER_TOKENS: usize = 200;
 
-/// What an attempt at a question may cost.
+/// How often and how long an attempt at a question is tried.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct RetryLimits {
     /// Most calls after the first one, when a failure is the question's own.
     pub retries: u32,
     /// The longest one call may take.
@@ -42,7 +42,7 @@ pub struct Limits {
     pub first_delay: Duration,
 }
 
-impl Limits {
+impl RetryLimits {
     /// The pauses between calls. Half of each is random, so that calls that failed together
     /// do not come back together.
     fn delays(&self) -> impl Iterator<Item = Duration> + Send + use<> {
@@ -160,14 +160,14 @@ pub struct Bill {
 /// A model, called through the gate.
 pub struct Caller<M> {
     model: M,
-    limits: Limits,
+    limits: RetryLimits,
     gate: Arc<Gate>,
     billing: Billing,
 }
 
 impl<M: LanguageModel> Caller<M> {
     /// A caller of `model`.
-    pub fn new(model: M, limits: Limits, gate: Arc<Gate>, billing: Billing) -> Self {
+    pub fn new(model: M, limits: RetryLimits, gate: Arc<Gate>, billing: Billing) -> Self {
         Self {
             model,
             limits,
@@ -266,7 +266,7 @@ impl<M: LanguageModel> Caller<M> {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
+    const LIMITS: RetryLimits = RetryLimits {
         retries: 8,
         timeout: Duration::from_secs(60),
         first_delay: Duration::from_millis(500),
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(LIMITS.retries_after(&error(ErrorKind::Unavailable, None)), 1);
         assert_eq!(LIMITS.retries_after(&error(ErrorKind::Timeout, None)), 1);
         assert_eq!(LIMITS.retries_after(&error(ErrorKind::EmptyAnswer, None)), 0);
-        let none = Limits { retries: 0, ..LIMITS };
+        let none = RetryLimits { retries: 0, ..LIMITS };
         assert_eq!(none.retries_after(&error(ErrorKind::Timeout, None)), 0);
     }
 }

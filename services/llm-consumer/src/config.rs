@@ -13,7 +13,7 @@ use messaging::process::{ProcessConfig, Settings};
 use messaging::settings::{CENTURY, HOUR, duration};
 
 use crate::budget;
-use crate::caller::Limits;
+use crate::caller::RetryLimits;
 use crate::gate::GateLimits;
 use crate::money::parse_dollars;
 use crate::prices::Prices;
@@ -123,10 +123,10 @@ impl fmt::Display for Mode {
 }
 
 impl Config {
-    /// What an attempt at a question may cost.
+    /// How often and how long an attempt at a question is tried.
     #[must_use]
-    pub fn limits(&self) -> Limits {
-        Limits {
+    pub fn limits(&self) -> RetryLimits {
+        RetryLimits {
             retries: self.llm_retries.into(),
             timeout: self.llm_timeout,
             first_delay: FIRST_DELAY,

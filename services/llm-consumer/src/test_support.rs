@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::billing::Billing;
-use crate::caller::{Caller, Limits};
+use crate::caller::{Caller, RetryLimits};
 use crate::config::Config;
 use crate::gate::{Gate, GateLimits};
 use crate::handler::LlmHandler;
@@ -34,7 +34,7 @@ pub const GATE: GateLimits = GateLimits {
     outage_deadline: None,
     comparison: Duration::from_millis(50),
 };
-pub const LIMITS: Limits = Limits {
+pub const LIMITS: RetryLimits = RetryLimits {
     retries: 3,
     timeout: Duration::from_secs(5),
     first_delay: Duration::from_millis(2),
@@ -84,7 +84,7 @@ pub fn handler<M: LanguageModel>(model: M) -> LlmHandler<M> {
     limited(model, LIMITS, GATE)
 }
 
-pub fn limited<M: LanguageModel>(model: M, limits: Limits, gate: GateLimits) -> LlmHandler<M> {
+pub fn limited<M: LanguageModel>(model: M, limits: RetryLimits, gate: GateLimits) -> LlmHandler<M> {
     let caller = Caller::new(
         model,
         limits,

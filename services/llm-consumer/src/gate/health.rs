@@ -125,7 +125,8 @@ impl Health {
         questions.len() >= QUESTIONS_IN_A_ROW
     }
 
-    fn close(&mut self, error: &ModelError, at: Instant) {
+    /// Lets nobody in but those who try, one at a time.
+    pub fn close(&mut self, error: &ModelError, at: Instant) {
         self.failures.clear();
         self.closed = Some(Closed {
             error: error.clone(),

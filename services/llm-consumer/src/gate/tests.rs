@@ -168,6 +168,37 @@ async fn an_outage_of_any_kind_makes_no_question_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_outage_makes_no_error_of_a_question_that_is_alone_however_few_its_retries() {
+    for retries in [0, 1, 4] {
+        let gate = gate(64);
+        let over = Instant::now() + Duration::from_secs(600);
+        let server = move || {
+            if Instant::now() < over {
+                error(ErrorKind::Unavailable)
+            } else {
+                Ok(())
+            }
+        };
+        let (answered, calls) = ask(&gate, "alone", retries, server).await;
+        assert!(answered && calls < 40, "{retries} retries: {calls} calls");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_no_server_can_answer_waits_alone_and_ends_once_others_are_answered() {
+    let gate = gate(4);
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        assert_eq!(gate.report().gate, "closed");
+        join_all((0..20).map(|_| ask(&gate, "other", 4, || Ok(())))).await
+    };
+    let poison = ask(&gate, "poison", 1, || error(ErrorKind::Unavailable));
+    let ((answered, _), others) = tokio::join!(poison, later);
+    assert!(!answered && others.iter().all(|(answered, _)| *answered));
+    assert_eq!(gate.report().gate, "open");
+}
+
+#[tokio::test(start_paused = true)]
 async fn questions_that_come_one_after_the_other_are_compared_before_any_ends() {
     let comparison = Duration::from_secs(5);
     let gate = Gate::new(GateLimits { comparison, ..GATE });

@@ -2,6 +2,8 @@
 
 use tokio::time::{Instant, sleep_until};
 
+use super::health::Change;
+use super::report::tell;
 use super::{Gate, Visit};
 use crate::model::{Concern, ErrorKind, ModelError};
 
@@ -40,7 +42,7 @@ impl Gate {
         loop {
             let news = self.news.notified();
             let is_over = Instant::now() >= patience;
-            if let Some(next) = self.verdict(visit, is_over) {
+            if let Some(next) = self.verdict(visit, error, is_over) {
                 return next;
             }
             tokio::select! {
@@ -73,8 +75,8 @@ impl Gate {
     }
 
     /// What a question does whose retries are spent, if that can be told.
-    fn verdict(&self, visit: &Visit, is_patience_over: bool) -> Option<Next> {
-        let state = self.state();
+    fn verdict(&self, visit: &Visit, error: &ModelError, is_patience_over: bool) -> Option<Next> {
+        let mut state = self.state();
         let others_succeed = visit
             .successes_before
             .is_some_and(|before| state.health.successes() > before);
@@ -83,6 +85,11 @@ impl Gate {
         if others_succeed {
             Some(Next::End)
         } else if state.health.closed().is_some() {
+            Some(Next::Again { pause: false })
+        } else if is_alone && error.kind == ErrorKind::Unavailable {
+            // It may be an outage in a quiet hour: whoever comes next tells.
+            state.health.close(error, Instant::now());
+            tell(Change::Closed, &state);
             Some(Next::Again { pause: false })
         } else {
             is_alone.then_some(Next::End)

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::caller::Limits;
+use crate::caller::RetryLimits;
 use crate::config::Config;
 use crate::gate::GateLimits;
 use crate::offline::Offline;
@@ -89,7 +89,7 @@ async fn a_question_that_is_retried_does_not_hold_up_the_others() {
     .await;
     let gate = GateLimits { concurrency: 1, ..GATE };
     let first_delay = Duration::from_secs(5);
-    let handler = limited(server.model(), Limits { first_delay, ..LIMITS }, gate);
+    let handler = limited(server.model(), RetryLimits { first_delay, ..LIMITS }, gate);
     let others = async {
         while server.calls() == 0 {
             tokio::task::yield_now().await;

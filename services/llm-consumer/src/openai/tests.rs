@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::is_local;
-use crate::caller::Limits;
+use crate::caller::RetryLimits;
+use crate::gate::GateLimits;
 use crate::test_support::{
     GATE, LIMITS, Server, Step, answered, ask, failed, handler, limited, model_with, read, request,
 };
@@ -194,7 +195,7 @@ async fn an_error_keeps_the_question_and_says_from_when_on_it_may_be_asked_again
 #[tokio::test]
 async fn what_timed_out_may_be_paid_for_and_is_sent_once_more_only() {
     let server = Server::playing(vec![Step::Hang]).await;
-    let limits = Limits {
+    let limits = RetryLimits {
         timeout: Duration::from_millis(50),
         ..LIMITS
     };
@@ -214,7 +215,11 @@ async fn a_secret_that_the_server_quotes_is_not_passed_on() {
     for status in [StatusCode::BAD_REQUEST, StatusCode::OK] {
         let server = Server::playing(vec![quote(status)]).await;
         let settings = ["--openai-model=small", "--llm-extra-headers={\"api-key\":\"sk-more\"}"];
-        let handler = handler(model_with(&server.url, &settings));
+        let gate = GateLimits {
+            outage_deadline: Some(Duration::from_millis(50)),
+            ..GATE
+        };
+        let handler = limited(model_with(&server.url, &settings), LIMITS, gate);
         let error: ErrorMessage = read(&ask(&handler, request("Why?")).await);
         assert!(
             error.error_detail.ends_with("[secret] and [secret] are no keys"),
