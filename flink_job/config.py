@@ -43,6 +43,16 @@ def _choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
+def _optional_choice(*allowed: str) -> Callable[[str], str | None]:
+    return lambda value: _choice(*allowed)(value) if value else None
+
+
+def _level(value: str) -> str:
+    """The level of a filter such as info,messaging=debug, of which the services know the rest, too."""
+    level = next((part for part in value.split(",") if "=" not in part), "info")
+    return _choice("error", "warn", "info", "debug", "trace")(level)
+
+
 def _between(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
     def parse(value: str) -> float:
         what = "whole number" if kind is int else "number"
@@ -104,7 +114,8 @@ class Config:
         Setting("plaintext", _choice("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"), "How to talk to the brokers"),
     ]
     kafka_sasl_mechanism: Annotated[
-        str | None, Setting("", _optional, "SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+        str | None,
+        Setting("", _optional_choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), "SASL mechanism"),
     ]
     kafka_sasl_username: Annotated[str | None, Setting("", _optional, "SASL user")]
     kafka_sasl_password: Annotated[str | None, Setting("", _optional, "SASL password", secret=True)] = field(repr=False)
@@ -158,7 +169,10 @@ class Config:
         Setting("100000", _between(int, 1, 100_000), "How many reference answers the scorer knows words from"),
     ]
     log_level: Annotated[
-        str, Setting("info", _choice("error", "warn", "info", "debug", "trace"), "The least that is logged")
+        str,
+        Setting(
+            "info", _level, "What to log: error, warn, info, debug, trace, or a filter such as info,messaging=debug"
+        ),
     ]
     log_format: Annotated[str, Setting("text", _choice("text", "json"), "How it is logged")]
 
@@ -173,12 +187,13 @@ class Config:
         """
         values: dict[str, Any] = {}
         for name, setting in _settings().items():
-            value = environment.get(name.upper(), setting.default)
+            # Set to nothing, as a line `NAME=` of an environment file does it, is not set.
+            value = environment.get(name.upper()) or setting.default
             try:
                 values[name] = setting.parse(value)
             except ValueError as error:
-                shown = re.sub(r"//[^/]*@", "//(not shown)@", value) if setting.secret else value
-                raise InvalidSettingError(f"{name.upper()} is {shown!r}; {error}") from None
+                shown = "(not shown)" if setting.secret else repr(value)
+                raise InvalidSettingError(f"{name.upper()} is {shown}; {error}") from None
         for name in ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password"):
             if values["kafka_security_protocol"].startswith("sasl") and not values[name]:
                 raise InvalidSettingError(f"{name.upper()} is not set, and KAFKA_SECURITY_PROTOCOL with SASL needs it")

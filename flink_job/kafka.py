@@ -6,8 +6,11 @@ from flink_job.config import Config
 
 GROUP = "flink_job"
 MAX_REQUEST_BYTES = (5 << 20) + 4096  # the largest record of any topic, a dead letter, and what it weighs beside
-_LOGIN_MODULES = {"PLAIN": "plain.PlainLoginModule"}
-_SCRAM = "scram.ScramLoginModule"
+_LOGIN_MODULES = {
+    "PLAIN": "plain.PlainLoginModule",
+    "SCRAM-SHA-256": "scram.ScramLoginModule",
+    "SCRAM-SHA-512": "scram.ScramLoginModule",
+}
 
 
 def source(topic: str, config: Config, *, from_start: bool = False) -> str:
@@ -98,7 +101,7 @@ def client_properties(config: Config) -> dict[str, str]:
     if config.kafka_sasl_mechanism:
         # The connector brings its own copy of the Kafka client, under a name of its own.
         package = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security"
-        module = _LOGIN_MODULES.get(config.kafka_sasl_mechanism, _SCRAM)
+        module = _LOGIN_MODULES[config.kafka_sasl_mechanism]
         user, password = (_escaped(text or "") for text in (config.kafka_sasl_username, config.kafka_sasl_password))
         properties["sasl.mechanism"] = config.kafka_sasl_mechanism
         properties["sasl.jaas.config"] = f'{package}.{module} required username="{user}" password="{password}";'

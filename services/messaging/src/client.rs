@@ -25,8 +25,8 @@ pub struct KafkaConfig {
     /// How to talk to the brokers.
     #[arg(long, env, value_enum, default_value_t = SecurityProtocol::Plaintext)]
     pub kafka_security_protocol: SecurityProtocol,
-    /// SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
-    #[arg(long, env)]
+    /// SASL mechanism.
+    #[arg(long, env, value_parser = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])]
     pub kafka_sasl_mechanism: Option<String>,
     /// SASL user.
     #[arg(long, env)]
