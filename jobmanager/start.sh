@@ -16,6 +16,7 @@
 #   FLINK_PORT             REST and the page (8081)
 #   JOBMANAGER_RPC_PORT JOBMANAGER_BLOB_PORT (6123, 6124) TASKMANAGER_RPC_PORT TASKMANAGER_DATA_PORT (0: any)
 #   JOBMANAGER_MEMORY TASKMANAGER_MEMORY (600m, 1024m) TASKMANAGER_SLOTS (4)
+#   JVM_OPTIONS            more options of every JVM, such as -XX:TieredStopAtLevel=4
 set -euo pipefail
 
 role=${1:?which part: jobmanager, taskmanager, submit or tool}
@@ -68,8 +69,8 @@ state=$(cd "$state" && pwd)
 export FLINK_HOME FLINK_LIB_DIR=$work/lib FLINK_CONF_DIR=$here/conf FLINK_LOG_DIR=$work/log FLINK_PID_DIR=$work
 
 # Of every JVM, also those that Flink's scripts start to read the settings: a collector that suits small heaps on few
-# cores, and the compiler that starts fast (docs/adr/0007-speed.md). What is set there already comes last, and holds.
-export JDK_JAVA_OPTIONS="-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError ${JDK_JAVA_OPTIONS:-}"
+# cores, and the compiler that starts fast (docs/adr/0007-speed.md).
+export JDK_JAVA_OPTIONS="-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError ${JVM_OPTIONS:-}"
 
 # Whatever of Flink calls for `python` gets this one; the job's module passes through a temporary file.
 export PATH=$(dirname "$python"):$PATH TMPDIR=$work/tmp

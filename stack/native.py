@@ -174,6 +174,7 @@ class NativeRuntime:
             "FLINK_STATE_DIR": str(self._folder / "data/flink"),
             "DATA_COLLECTED_DIR": str(settings.data_collected()),
             "STOP_GRACE_S": str(settings.stop_grace_s),
+            "JVM_OPTIONS": settings.environment.get("JVM_OPTIONS", ""),
             "FLINK_PARALLELISM": settings.environment.get("FLINK_PARALLELISM") or str(settings.copies("taskmanager")),
             **started(settings),
             "PATH": os.pathsep.join(path),

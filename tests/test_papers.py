@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.reference import markdown
+from calibration.sitting import WHAT_COUNTS
 from flink_job.config import Config
 from stack.checks import PROGRAMS
 from stack.settings import PORTS, ROOT, SCALES, Settings
@@ -59,13 +60,19 @@ def defaults() -> Mapping[str, set[str | None]]:
     described += [{"name": name, "default": "1"} for name in SCALES.values()]
     script = (ROOT / "jobmanager/start.sh").read_text()
     described += [
-        {"name": name, "default": default} for name, default in re.findall(r"\{(\w+_MEMORY):-(\w+)\}", script)
+        {"name": name, "default": default}
+        for name, default in re.findall(r"\{(\w+_MEMORY|JVM_OPTIONS):-(\w*)\}", script)
     ]
     run_dir = Settings.from_environment({}).run_dir.relative_to(ROOT)
     found: defaultdict[str, set[str | None]] = defaultdict(set, COTEJO_RUN_DIR={str(run_dir)})
     for setting in described:
         found[setting["name"]].add(setting["default"])
     return found
+
+
+def test_what_counts_when_labelling_is_said_alike_on_a_terminal_and_on_the_page() -> None:
+    source = (ROOT / "services/explorer/src/pages/label/case.rs").read_text()
+    assert " ".join(WHAT_COUNTS.split()) in re.sub(r"\\\n\s*", "", source)
 
 
 def test_both_readmes_have_the_same_headings_one_to_one() -> None:

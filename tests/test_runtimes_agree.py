@@ -148,7 +148,8 @@ def test_kafka_has_the_same_settings_in_both() -> None:
 
 @pytest.mark.parametrize("part", ["zookeeper", "kafka"])
 def test_java_is_told_the_same_in_both(part: str) -> None:
-    native = [word for word in NATIVE[f"program:{part}"]["command"].split() if word.startswith("-X")]
+    command = NATIVE[f"program:{part}"]["command"].replace("%(ENV_JVM_OPTIONS)s", "${JVM_OPTIONS:-}")
+    native = [word for word in command.split() if word.startswith(("-X", "$"))]
     compose = compose_environment(part)
     assert f"{compose['KAFKA_HEAP_OPTS']} {compose['KAFKA_JVM_PERFORMANCE_OPTS']}".split() == native
 
