@@ -71,7 +71,7 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// A producer that loses nothing and repeats nothing while it lives.
+    /// A producer that loses nothing; what was perhaps written is written again.
     ///
     /// # Errors
     /// A setting that librdkafka does not take.
