@@ -68,7 +68,7 @@ traffic: commands ## Send more: TOTAL=1000 DURATION=10m RATE=50 PROFILE=day DIST
 
 traffic_settings = $(foreach name,$(knows.traffic),$(if $(filter $(name),$(told)),TRAFFIC_$(name)='$($(name))'))
 
-status: commands ## Show every part, its state, port and log
+status: commands ## Show every part, its state and port, what waits, and what the disk holds
 	@$(STACK) status
 
 logs: commands ## Show logs: SERVICE=kafka FOLLOW=1

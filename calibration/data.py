@@ -1,4 +1,14 @@
-"""People's verdicts, as examples to fit on and to measure with."""
+"""People's verdicts, as examples to fit on and to measure with.
+
+They are others' texts, and not in this repository. `make fit DATA=folder` wants two files of compressed JSON lines:
+
+- `open_qa_train.jsonl.gz`: EVOUNA (Wang et al. 2023, Evaluating Open-QA Evaluation), with `set` (NQ or TQ), `system`
+  (who answered), `question`, `references` (every acceptable answer), `answer`, and `accepted` (a person's verdict)
+- `adversarial_train.jsonl.gz`: TruthfulQA (Lin et al. 2022), with `question`, `reference`, `right` (other true answers)
+  and `wrong` (false ones that sound right)
+
+Each is one half of its set, split by question; the other half was never fitted on.
+"""
 
 import csv
 import gzip

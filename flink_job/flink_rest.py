@@ -56,11 +56,14 @@ class Flink:
         self._patience = patience
 
     def taskmanagers(self) -> int:
-        """How many TaskManagers there are. A JobManager answers only once it has recovered its jobs."""
+        """How many TaskManagers there are."""
         return int(self._get("/overview")["taskmanagers"])
 
     def jobs(self) -> list[Job]:
-        """Every version of the job that Flink knows, what started last at the end."""
+        """Every version of the job that Flink knows, what started last at the end.
+
+        A JobManager answers only once it has recovered its jobs.
+        """
         shown = [job for job in self._get("/jobs/overview")["jobs"] if job["name"].startswith(JOB_NAME)]
         jobs = [Job(job["jid"], job["name"], job["state"], job["start-time"]) for job in shown]
         return sorted(jobs, key=lambda job: job.since_ms)

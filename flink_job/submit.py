@@ -82,7 +82,9 @@ def submit(config: Config) -> None:
     flink = Flink(config.flink_url)
     [running] = wait_for("Flink", config.flink_url, lambda: [flink.running()])
     if running:
+        # Without a TaskManager it can neither run nor be saved; while one is waited for, it may end.
         wait_for_taskmanager(flink, config)
+        running = flink.running()
 
     if config.flink_execution_mode == "thread" and not find_libpython():
         log.warning("this Python has no shared library (libpython): it runs beside the TaskManager, and slower")

@@ -75,7 +75,7 @@ def status(runtime: Runtime, settings: Settings, _: argparse.Namespace) -> None:
     _show_complaints(runtime)
     backlog.show(settings, console)
     _show_addresses(settings)
-    console.print("Logs     make logs SERVICE=kafka")
+    console.print("Logs     make logs, or make logs SERVICE=part")
     for line in disk.lines(settings):
         console.print(f"Disk     {line}", soft_wrap=True, markup=False)
 

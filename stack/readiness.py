@@ -2,6 +2,7 @@
 
 import socket
 import time
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -11,10 +12,6 @@ from stack.settings import Settings
 
 FRESH_S = 15
 """The job is seen to several times in so many seconds."""
-
-# One for all questions: each client reads the system's certificates, which takes 40 ms. No connection outlives its
-# answer, as servers come and go.
-_http = httpx.Client(timeout=2, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def is_ready(part: Part, settings: Settings) -> bool:
@@ -41,8 +38,14 @@ def _is_fresh(file: Path, started: float) -> bool:
     return touched > max(started + 1, time.time() - FRESH_S)
 
 
+@cache
+def _http() -> httpx.Client:
+    """One for all looks: each reads a bundle of certificates, which takes 40 ms. No connection outlives its answer."""
+    return httpx.Client(timeout=2, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 def _answer(url: str) -> httpx.Response | None:
     try:
-        return _http.get(url).raise_for_status()
+        return _http().get(url).raise_for_status()
     except httpx.HTTPError:
         return None

@@ -1,15 +1,14 @@
 """Looks at a running stack from outside: its topics and its collections."""
 
-import hashlib
 import json
 import subprocess
 import sys
 import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from itertools import takewhile
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -20,13 +19,14 @@ from stack.api import RUNTIME, Stack
 from stack.backlog import READERS
 from stack.kafka import Kafka
 from stack.outcomes import DeadLetters, headers_of
-from stack.runtime import SUBMIT, Part
+from stack.runtime import SERVICES, SUBMIT, Part, end
 from stack.settings import ROOT
+from tests import sums
 
 WEB = httpx.Client(trust_env=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
-"""Asks for pages. Each client reads the system's certificates, which takes 40 ms: so there is one."""
+"""Asks for pages. Each client reads a bundle of certificates, which takes 40 ms: so there is one."""
 
-Document = dict[str, Any]
+Document = sums.Document
 Origin = tuple[str, int, int]
 """Topic, partition and offset of a record."""
 PATIENCE_S = 60.0
@@ -178,9 +178,9 @@ class Probe:
         def total(name: str, results: list[Document]) -> Document:
             gone = expired.get(name)
             left = [outcome for outcome in results if not gone or outcome["stored_at"] >= gone["before"]]
-            return {field: _added(value, (gone or {}).get(field)) for field, value in sum_up(left).items()}
+            return {field: sums.added(value, (gone or {}).get(field)) for field, value in sums.sum_up(left).items()}
 
-        return all(_says(metrics.get(name, {}), total(name, results)) for name, results in by_document.items())
+        return all(sums.says(metrics.get(name, {}), total(name, results)) for name, results in by_document.items())
 
     def expired(self) -> dict[str, Document]:
         """What is known of the results that were removed, by metrics document."""
@@ -247,6 +247,14 @@ def message(topic: str, **fields: object) -> Document:
     return {**example, **ids, **fields}
 
 
+def is_json_object(value: bytes | str | None) -> bool:
+    """Whether a record has a message: tests write what is none, too."""
+    try:
+        return isinstance(json.loads(value or b""), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def submitter(stack: Stack) -> Part:
     """The part that looks after the job."""
     return next(part for part in stack.runtime.parts() if part.service == SUBMIT)
@@ -258,6 +266,28 @@ def eventually(condition: Callable[[], bool], what: str, patience_s: float = PAT
     while not condition():
         assert time.monotonic() < deadline, f"there should be {what} by now"
         time.sleep(0.1)
+
+
+@contextmanager
+def other_settings(stack: Stack, **settings: str) -> Iterator[None]:
+    """Runs the services, and not the job, with other settings for a while."""
+    parts = [part for part in stack.runtime.parts() if part.service in SERVICES]
+    with ExitStack() as until:
+        until.callback(stack.wait_ready)
+        for part in parts:
+            stack.runtime.stop_part(part.name)
+        for part in parts:
+            until.callback(end, stack.runtime.popen(part.name, environment=settings, quiet=True))
+        for part in parts:
+            eventually(partial(_is_ready, part), f"a {part.name} that is ready")
+        yield
+
+
+def _is_ready(part: Part) -> bool:
+    try:
+        return WEB.get(f"http://127.0.0.1:{part.port}/readyz").is_success
+    except httpx.TransportError:
+        return False
 
 
 def command(
@@ -293,82 +323,3 @@ def kill_and_wait(stack: Stack, name: str) -> None:
     before = part().pid
     stack.runtime.kill_part(name)
     eventually(is_back, f"a new {name}", BACK_AFTER_S)
-
-
-def sum_up(results: list[Document]) -> Document:
-    """The metrics that follow from the results, computed here independently of storage-service."""
-
-    def count(field: str, value: str) -> int:
-        return sum(outcome[field] == value for outcome in results)
-
-    def histogram(values: list[int], bucket: Callable[[int], int]) -> Document:
-        return {"sum": sum(values), "count": len(values), "histogram": dict(Counter(str(bucket(v)) for v in values))}
-
-    scores = [round(outcome["score"] * 1e6) for outcome in results if outcome["score"] is not None]
-    latencies = [outcome["latency_ms"] for outcome in results if outcome["latency_ms"] is not None]
-    usages = [outcome["usage"] for outcome in results if outcome["usage"]]
-    return {
-        "decided": len(results),
-        "accepted": count("verdict", "accepted"),
-        "exhausted": count("verdict", "exhausted"),
-        "errors": count("verdict", "error"),
-        "by_source": dict(Counter(outcome["source"] for outcome in results if outcome["source"])),
-        "regenerations": sum(max(0, outcome["attempts"] - 1) for outcome in results),
-        "attempts": dict(Counter(str(outcome["attempts"]) for outcome in results)),
-        "score": histogram(scores, lambda score: min(score // 50_000 * 5, 95)),
-        "latency_ms": histogram(latencies, _latency_bucket),
-        "tokens": {
-            "input": sum(usage["input_tokens"] for usage in usages),
-            "output": sum(usage["output_tokens"] for usage in usages),
-        },
-        "spent": _spent([outcome["spent"] for outcome in results if outcome.get("spent")]),
-    }
-
-
-def _says(metrics: Document, summed: Document) -> bool:
-    return all(_without_zeros(metrics.get(name, {})) == _without_zeros(summed[name]) for name in summed)
-
-
-def _added(one: Any, other: Any) -> Any:  # noqa: ANN401 - numbers, and mappings of them
-    """The sum of two tallies, number by number; names are the same in both."""
-    if one is None or other is None:
-        return one if other is None else other
-    if isinstance(one, Mapping):
-        return {name: _added(one.get(name), other.get(name)) for name in {**one, **other}}
-    return one if isinstance(one, str) else one + other
-
-
-AMOUNTS = ("calls", "input_tokens", "output_tokens", "nanodollars")
-
-
-def _spent(bills: list[Document]) -> Document:
-    """What all of these come to, in all and by model; fewer than a hundred models are all told apart."""
-
-    def amounts(costs: list[Document]) -> Document:
-        return {name: sum(cost[name] for cost in costs) for name in AMOUNTS}
-
-    lines = [line for bill in bills for line in bill.get("by_model") or []]
-    models = {line["model"] for line in lines}
-    return amounts(bills) | {
-        "estimated": sum(bool(bill.get("estimated")) for bill in bills),
-        "by_model": {
-            hashlib.sha256(model.encode()).hexdigest()[:16]: {"name": model}
-            | amounts([line for line in lines if line["model"] == model])
-            for model in models
-        },
-    }
-
-
-def _without_zeros(value: object) -> object:
-    """A number that is 0 says the same as one that is not there."""
-    if not isinstance(value, Mapping):
-        return value
-    kept = {name: _without_zeros(part) for name, part in value.items()}
-    return {name: part for name, part in kept.items() if part not in (0, {})}
-
-
-def _latency_bucket(latency_ms: int) -> int:
-    bounds = [0]
-    while bounds[-1] < latency_ms:
-        bounds.append(bounds[-1] + max(bounds[-1] // 10, 1))
-    return bounds[len(list(takewhile(lambda bound: bound < latency_ms, bounds)))]

@@ -1,13 +1,12 @@
 """A cassette, replayed without any network, gives the same answers to the byte."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from stack.api import RUNTIME, Stack
-from tests.support import Document, Probe
+from tests.support import Document, Probe, is_json_object, other_settings
 
 pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="no container sees a file of the tests")
 
@@ -20,28 +19,27 @@ OF_A_RUN = ("message_id", "trace_id", "run", "asked_at", "produced_at", "latency
 Replayed = tuple[list[bytes], list[Document]]
 
 
-def _replayed(stack: Stack, run: str, questions: int) -> Replayed:
+def _replayed(stack: Stack, probe: Probe, run: str, questions: int) -> Replayed:
     """Every response that a run is given, without what is a run's own, and its outcomes."""
     stack.send(**RUN, TRAFFIC_RUN=run, TRAFFIC_TOTAL=str(questions))
-    with Probe(stack) as probe:
-        responses = [json.loads(record.value() or b"") for record in probe.read("llm_responses")]
-        results = list(probe.database["results"].find({"run": run}))
+    records = [record.value() for record in probe.read("llm_responses")]
+    responses = [json.loads(value or b"") for value in records if is_json_object(value)]
+    results = list(probe.database["results"].find({"run": run}))
     assert len(results) == questions
     shared = [
         {name: value for name, value in response.items() if name not in OF_A_RUN}
         for response in responses
-        if response["run"] == run
+        if response.get("run") == run
     ]
     return sorted(json.dumps(response).encode() for response in shared), results
 
 
 @pytest.fixture(scope="module")
-def replayed() -> Iterator[tuple[Replayed, Replayed]]:
+def replayed(stack: Stack) -> tuple[Replayed, Replayed]:
     """A run with five questions more than were recorded, and one that finds no earlier answer."""
     replay = {"LLM_MODE": "replay", "LLM_CASSETTE": str(CASSETTE), "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
-    with Stack(env=replay | {"CACHE_TTL": "1ms"}) as stack:
-        yield _replayed(stack, "first", 25), _replayed(stack, "second", 20)
-    stack.clean()
+    with other_settings(stack, **replay, CACHE_TTL="1ms"), Probe(stack) as probe:
+        return _replayed(stack, probe, "replayed", 25), _replayed(stack, probe, "replayed again", 20)
 
 
 def test_a_cassette_gives_every_run_the_same_responses_and_costs_nothing(replayed: tuple[Replayed, Replayed]) -> None:

@@ -6,22 +6,20 @@ And nothing is paid for that is not accounted for: the calls of all outcomes are
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-import httpx
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from stack.api import RUNTIME, Stack
-from stack.runtime import SERVICES, end
+from stack.runtime import SERVICES
 from tests import model_behaviours as behaviours
 from tests.model_behaviours import answer, only
 from tests.model_scene import REPLICAS, Scene
 from tests.model_server import WRONG_CERTIFICATE, Behaviour, Call, ModelServer
-from tests.support import WEB, Document, Probe, eventually, question
+from tests.support import WEB, Document, Probe, eventually, other_settings, question
 
 pytestmark = pytest.mark.skipif(RUNTIME != "native", reason="no container reaches a server of the test's own process")
 
@@ -222,8 +220,7 @@ def test_no_answer_of_an_earlier_model_is_served_for_that_of_another(scene: Scen
     served = scene.outcomes([*first, *repeats])[len(first) :]
     assert {outcome["source"] for outcome in served} <= {"cache", "mongodb"}
     assert len(scene.calls()) == len(first)
-    with ExitStack() as until:
-        restart(scene.stack, until, OPENAI_MODEL="large")
+    with other_settings(scene.stack, OPENAI_MODEL="large"):
         others = again()
         scene.probe.ask(*others)
         asked = scene.outcomes([*first, *repeats, *others])[-len(others) :]
@@ -236,8 +233,7 @@ BUDGET = 4_000
 
 
 def test_a_budget_is_never_exceeded_and_without_it_the_questions_that_waited_go_on(scene: Scene) -> None:
-    with ExitStack() as until:
-        restart(scene.stack, until, LLM_BUDGET_TOKENS=str(BUDGET))
+    with other_settings(scene.stack, LLM_BUDGET_TOKENS=str(BUDGET)):
         asked = scene.ask(150)
         eventually(lambda: scene.are_closed("budget_spent"), "a spent budget")
         time.sleep(OUTAGE_S)
@@ -259,33 +255,11 @@ def spent(scene: Scene, asked: list[Document]) -> list[Document]:
     return [outcome["spent"] for outcome in scene.probe.results() if outcome["_id"] in ids]
 
 
-def restart(stack: Stack, until: ExitStack, **settings: str) -> None:
-    """Runs the services with other settings for a while, as if the stack had been started with them."""
-    parts = [part for part in stack.runtime.parts() if part.service in SERVICES]
-    until.callback(stack.wait_ready)
-    for part in parts:
-        stack.runtime.stop_part(part.name)
-    for part in parts:
-        until.callback(end, stack.runtime.popen(part.name, environment=settings, quiet=True))
-    for part in parts:
-        eventually(answers(f"http://127.0.0.1:{part.port}/readyz"), f"a {part.name} that is ready")
-
-
-def answers(url: str) -> Callable[[], bool]:
-    """Looks whether a URL is served."""
-
-    def look() -> bool:
-        try:
-            return WEB.get(url).is_success
-        except httpx.TransportError:
-            return False
-
-    return look
-
-
 def test_questions_wait_while_the_servers_certificate_is_wrong(scene: Scene) -> None:
-    with ModelServer(answer(), certificate=WRONG_CERTIFICATE) as wrong, ExitStack() as until:
-        restart(scene.stack, until, OPENAI_BASE_URL=wrong.url)
+    with (
+        ModelServer(answer(), certificate=WRONG_CERTIFICATE) as wrong,
+        other_settings(scene.stack, OPENAI_BASE_URL=wrong.url),
+    ):
         asked = scene.ask(20)
         eventually(lambda: scene.are_closed("unreachable"), "closed gates")
         assert all("certificate" in gate["detail"] for gate in scene.gates())

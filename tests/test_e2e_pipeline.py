@@ -24,7 +24,7 @@ from stack.api import Stack
 from stack.backlog import Backlog, backlogs
 from stack.kafka import Kafka
 from stack.runtime import SUBMIT
-from tests.support import WEB, Probe, command, eventually, question, submitter
+from tests.support import WEB, Probe, command, eventually, is_json_object, question, submitter
 
 
 def test_every_question_of_the_default_run_has_exactly_one_outcome(stack: Stack, probe: Probe) -> None:
@@ -70,6 +70,8 @@ def test_a_report_has_the_numbers_of_the_metrics_and_shows_texts_as_they_are(sta
     assert "<script" not in re.sub(r'"[^"]*"', "", html)
     assert html.count("<mark") > 100
     assert "evil and reported share no question" in html
+    shown = [html.index(f"<h2>{title}</h2>") for title in ("Finding", "The worst answers", "What was run")]
+    assert shown == sorted(shown)
 
     for run in ("reported", "evil"):
         metrics = probe.database["metrics"].find_one({"_id": f"run:{run}"})
@@ -174,7 +176,7 @@ def test_no_prompt_holds_reference_text(stack: Stack, probe: Probe) -> None:
     asked = _asked(stack, "prompts")
     prompts = 0
     for record in probe.read("llm_responses"):
-        if not _is_json(record.value()):
+        if not is_json_object(record.value()):
             continue
         response = json.loads(record.value() or b"")
         if response.get("message_id") not in asked:
@@ -371,10 +373,3 @@ def _phrases(text: str, words: int = 3) -> set[tuple[str, ...]]:
     """Every run of so many words."""
     split = text.lower().split()
     return set(zip(*(split[start:] for start in range(words)), strict=False))
-
-
-def _is_json(value: bytes | str | None) -> bool:
-    try:
-        return isinstance(json.loads(value or b""), dict)
-    except (ValueError, RecursionError):
-        return False

@@ -160,7 +160,18 @@ fn row_of_all(name: &str, labels: &[String; 3], cells: [String; 3]) -> Markup {
 /// How many were accepted in both, and the difference of the shares.
 fn accepted(l: Language, one: &Facts, other: &Facts) -> [String; 3] {
     let share = |run: &Facts| run.accepted as f64 / run.judged.max(1) as f64;
-    let counted = |run| format!("{} · {}", l.percent(share(run)), l.whole(run.accepted as i64));
+    let of = |run: &Facts| match run.judged == run.outcomes {
+        true => String::new(),
+        false => format!(" {} {}", l.say("of", "de"), l.whole(run.judged as i64)),
+    };
+    let counted = |run| {
+        format!(
+            "{} · {}{}",
+            l.percent(share(run)),
+            l.whole(run.accepted as i64),
+            of(run)
+        )
+    };
     let points = signed(l, share(other) - share(one));
     [
         counted(one),

@@ -111,6 +111,7 @@ async fn verdicts_of_two_scorers_are_shown_side_by_side_and_not_compared() {
         "did better",
         "Worse",
         "Accepted, of those answered",
+        ">Accepted</th>",
         "Difference</a>",
     ] {
         assert!(!page.contains(said), "{said}");
