@@ -3,6 +3,7 @@
 And nothing is paid for that is not accounted for: the calls of all outcomes are those that the server saw.
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
 from stack.api import RUNTIME, Stack
@@ -178,6 +180,24 @@ def test_an_answer_that_was_kept_is_not_paid_for_again_though_replicas_are_kille
 
 Kill = tuple[float, float]
 """Between which times it was."""
+
+
+def test_a_request_that_comes_twice_while_it_waits_is_paid_for_once(scene: Scene) -> None:
+    scene.server.behave = scene.good(latency_s=1)
+    asked = scene.ask(5)
+    ids = {one["message_id"] for one in asked}
+
+    def requests() -> list[Message]:
+        records = scene.probe.read("llm_requests")
+        return [record for record in records if json.loads(record.value() or b"")["message_id"] in ids]
+
+    eventually(lambda: len(requests()) == len(asked), "requests")
+    for record in requests():
+        scene.probe.write("llm_requests", record.value() or b"", key=record.key())
+    outcomes = scene.outcomes(asked)
+    scene.probe.settle()
+    assert len(scene.calls()) == len(asked)
+    scene.all_is_paid_for_once(outcomes)
 
 
 def met(call: Call, kill: Kill) -> bool:

@@ -66,7 +66,7 @@ pub struct Config {
     #[arg(long, env, default_value_t = 4, value_parser = value_parser!(u8).range(0..=10))]
     pub llm_retries: u8,
     /// How long a question waits for a model that answers none, such as 2h, before it becomes an error; for ever without.
-    #[arg(long, env, value_parser = duration(Duration::ZERO, CENTURY))]
+    #[arg(long, env, value_parser = duration(Duration::from_millis(1), CENTURY))]
     pub llm_outage_deadline: Option<Duration>,
     /// The most that calls may cost, of all copies together and until `make budget-reset`, in US dollars; as much as they
     /// do without.

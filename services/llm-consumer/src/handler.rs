@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use contracts::message::{Answer, ErrorMessage, LlmRequest, LlmResponse, Spent, Usage};
@@ -35,7 +37,11 @@ pub struct LlmHandler<M> {
     settings: String,
     /// What was paid for, unless the model costs nothing.
     answers: Option<Answers>,
+    /// Whoever asks holds the turn of its key.
+    turns: Mutex<HashMap<AnswerKey, Weak<Turn>>>,
 }
+
+type Turn = tokio::sync::Mutex<()>;
 
 impl<M: LanguageModel> LlmHandler<M> {
     /// A handler that asks through `caller`, and keeps what it paid for in `answers`.
@@ -46,6 +52,7 @@ impl<M: LanguageModel> LlmHandler<M> {
             templates,
             settings,
             answers,
+            turns: Mutex::default(),
         }
     }
 }
@@ -75,6 +82,9 @@ impl<M: LanguageModel> LlmHandler<M> {
         let prompt = attempt.prompt();
         let message_id = &attempt.request.identity.message_id;
         let key = AnswerKey::new(&self.settings, &prompt, message_id.as_str(), attempt.request.attempts);
+        // A request may be here twice, as its sender restarts: the second copy waits, and finds what was kept for the first.
+        let turn = self.turn(&key);
+        let _turn = lease.during(turn.lock()).await?;
         if let Some(kept) = lease.during(answers.find(&key)).await? {
             counter!("llm_answers_found_total").increment(1);
             return Ok(Outcome::kept(&kept, prompt));
@@ -85,6 +95,17 @@ impl<M: LanguageModel> LlmHandler<M> {
             answers.keep(&key, message_id, &answered).await;
         }
         Ok(outcome)
+    }
+
+    fn turn(&self, key: &AnswerKey) -> Arc<Turn> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = turns.get(key).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        turns.insert(key.clone(), Arc::downgrade(&turn));
+        turn
     }
 
     /// The record of an attempt's outcome.

@@ -101,10 +101,11 @@ impl ModelError {
     /// The longest detail that is kept, in characters.
     pub const MAX_DETAIL: usize = 500;
 
-    /// Whether the connection broke while the server worked: a refusal would have a status.
+    /// Whether the connection broke while the server worked: a refusal would have a status. A gateway that has waited for
+    /// too long (504, or Cloudflare's 524) says nothing of what the model does meanwhile.
     #[must_use]
     pub fn broke_off(&self) -> bool {
-        self.kind == ErrorKind::Unavailable && self.status.is_none()
+        self.kind == ErrorKind::Unavailable && matches!(self.status, None | Some(504 | 524))
     }
 
     /// An error of which no more is known.

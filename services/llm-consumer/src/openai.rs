@@ -35,6 +35,8 @@ const MAX_REPLY_BYTES: usize = 8 * MAX_ANSWER_BYTES;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the look at what models there are may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// A shorter end of a detail is no part of a secret.
+const SHORTEST_PART: usize = 4;
 /// What a server adds to the texts of a request, at most.
 const OVERHEAD_TOKENS: u64 = 100;
 /// The servers that have put another name in the place of `max_tokens`, which all others know.
@@ -78,7 +80,9 @@ impl OpenAi {
             key,
             headers: config.extra_headers().map_err(anyhow::Error::msg)?,
         };
+        // A key may be quoted without its scheme, such as Bearer.
         let values = transport.headers.values().filter_map(|value| value.to_str().ok());
+        let values = values.flat_map(|value| [value, value.rsplit(' ').next().unwrap_or_default()]);
         let secrets = transport.key.iter().map(Secret::expose).chain(values);
         let secrets = secrets.filter(|secret| !secret.is_empty()).map(str::to_owned).collect();
         let service = transport.clone();
@@ -212,6 +216,13 @@ impl OpenAi {
     fn without_secrets(&self, mut error: ModelError) -> ModelError {
         for secret in &self.secrets {
             error.detail = error.detail.replace(secret, "[secret]");
+            // Long details are cut, and perhaps within a secret.
+            let cut = (SHORTEST_PART..secret.len()).rev();
+            let mut parts = cut.filter_map(|cut| secret.get(..cut));
+            if let Some(part) = parts.find(|part| error.detail.ends_with(part)) {
+                error.detail.truncate(error.detail.len() - part.len());
+                error.detail.push_str("[secret]");
+            }
         }
         error
     }

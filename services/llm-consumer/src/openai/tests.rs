@@ -209,12 +209,16 @@ async fn what_timed_out_may_be_paid_for_and_is_sent_once_more_only() {
 #[tokio::test]
 async fn a_secret_that_the_server_quotes_is_not_passed_on() {
     let quote = |status| {
-        let error = json!({"error": {"message": "sk-hush and sk-more are no keys", "code": "content_filter"}});
+        let error =
+            json!({"error": {"message": "sk-hush, sk-more and sk-third are no keys", "code": "content_filter"}});
         Step::Reply(status, None, error.to_string())
     };
     for status in [StatusCode::BAD_REQUEST, StatusCode::OK] {
         let server = Server::playing(vec![quote(status)]).await;
-        let settings = ["--openai-model=small", "--llm-extra-headers={\"api-key\":\"sk-more\"}"];
+        let settings = [
+            "--openai-model=small",
+            "--llm-extra-headers={\"api-key\":\"sk-more\",\"x-auth\":\"Bearer sk-third\"}",
+        ];
         let gate = GateLimits {
             outage_deadline: Some(Duration::from_millis(50)),
             ..GATE
@@ -222,11 +226,36 @@ async fn a_secret_that_the_server_quotes_is_not_passed_on() {
         let handler = limited(model_with(&server.url, &settings), LIMITS, gate);
         let error: ErrorMessage = read(&ask(&handler, request("Why?")).await);
         assert!(
-            error.error_detail.ends_with("[secret] and [secret] are no keys"),
+            error
+                .error_detail
+                .ends_with("[secret], [secret] and [secret] are no keys"),
             "{}",
             error.error_detail
         );
     }
+}
+
+#[tokio::test]
+async fn nor_is_the_beginning_of_one_where_a_long_detail_is_cut() {
+    for length in 470..500 {
+        let body = format!("{}sk-hush{}", "x".repeat(length), "y".repeat(60));
+        let (error, _server) = failed(vec![Step::Reply(StatusCode::BAD_REQUEST, None, body)]).await;
+        assert!(!error.error_detail.contains("sk-h"), "{}", error.error_detail);
+    }
+}
+
+#[tokio::test]
+async fn what_a_gateway_waited_for_too_long_may_be_paid_for_and_is_sent_once_more_only() {
+    let server = Server::playing(vec![Step::Reply(StatusCode::GATEWAY_TIMEOUT, None, String::new())]).await;
+    let gate = GateLimits {
+        outage_deadline: Some(Duration::from_millis(50)),
+        ..GATE
+    };
+    let error: ErrorMessage = read(&ask(&limited(server.model(), LIMITS, gate), request("Why?")).await);
+    assert_eq!(
+        (error.error_type.as_str(), error.calls, server.calls()),
+        ("unavailable", Some(2), 2)
+    );
 }
 
 #[tokio::test]
