@@ -84,7 +84,11 @@ impl Judged {
     pub fn of(verdict: ValidatedResponse) -> Option<Self> {
         (verdict.source == Source::Llm).then_some(Self {
             question: verdict.question,
-            answer: verdict.answer,
+            // Nobody is served it, and it may be larger than all the rest.
+            answer: Answer {
+                thinking: None,
+                ..verdict.answer
+            },
             score: verdict.score,
             accepted: verdict.accepted,
             scorer: verdict.scorer,
