@@ -3,10 +3,11 @@
 
 use std::collections::{BinaryHeap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use crate::index::{Index, ReadError};
 use crate::store::labels::{Case, Chosen};
@@ -43,6 +44,8 @@ pub struct Draws(Arc<Mutex<Vec<Made>>>);
 struct Made {
     draw: Draw,
     at: Instant,
+    /// Whether it is of all that there was: else it is soon made anew.
+    is_whole: bool,
     /// In the order of the draw.
     answers: Arc<Vec<String>>,
 }
@@ -93,16 +96,19 @@ impl Draws {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known
             .iter()
-            .find(|made| made.draw == *draw && made.at.elapsed() < lasts)
+            .find(|made| made.draw == *draw && made.at.elapsed() < if made.is_whole { lasts } else { IS_NEW })
             .cloned()
     }
 
     async fn make(&self, draw: &Draw, index: &Index, labelled: &HashSet<String>) -> Result<Made, ReadError> {
+        index.sleep().wake().await;
+        let is_whole = index.sleep().has_caught_up();
         let (of, labelled) = (draw.clone(), labelled.clone());
         let answers = index.read(move |index| smallest(index, &of, &labelled, DRAWN)).await?;
         let made = Made {
             draw: draw.clone(),
             at: Instant::now(),
+            is_whole,
             answers: Arc::new(answers),
         };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -80,3 +80,17 @@ async fn only_what_was_scored_is_drawn_and_what_is_asked_for() {
         assert_eq!(found, names(numbers));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_draw_of_an_index_that_is_behind_is_soon_made_anew_and_one_of_all_lasts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (index, _writer) = Index::open(folder.path()).unwrap();
+    let (draws, draw) = (Draws::default(), of(Chosen::Random, 1, None));
+    for is_behind in [true, false] {
+        draws.make(&draw, &index, &HashSet::new()).await.unwrap();
+        assert!(draws.known(&draw, LASTS).is_some());
+        tokio::time::advance(IS_NEW).await;
+        assert_eq!(draws.known(&draw, LASTS).is_none(), is_behind);
+        index.sleep().end();
+    }
+}

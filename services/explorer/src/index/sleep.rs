@@ -95,6 +95,20 @@ impl Sleep {
         self.looks.send_modify(|looks| looks.caught_up = true);
     }
 
+    /// Whether the index has what had come when somebody looked first.
+    pub fn has_caught_up(&self) -> bool {
+        self.looks.borrow().caught_up
+    }
+
+    /// Notes that somebody looks, and waits for so long until the index has what had come: whether it has.
+    pub async fn catches_up_within(&self, patience: Duration) -> bool {
+        self.wake().await;
+        let mut looks = self.looks.subscribe();
+        timeout_at(Instant::now() + patience, looks.wait_for(|looks| looks.caught_up))
+            .await
+            .is_ok()
+    }
+
     async fn catch_up(&self) {
         let Looks { first, caught_up, .. } = *self.looks.borrow();
         if let Some(first) = first.filter(|_| !caught_up) {

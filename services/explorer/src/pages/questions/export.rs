@@ -4,10 +4,11 @@
 //! time. If that fails midway the stream is cut, so that the download fails too: half a file must not look whole.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use contracts::value::now;
 use futures::{Stream, StreamExt as _, stream};
@@ -25,6 +26,8 @@ use crate::web::App;
 const FOUND: usize = 20_000;
 /// Outcomes that are read from MongoDB together.
 const READ: usize = 200;
+/// How long an export waits for an index that is behind.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why an export breaks off.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +76,9 @@ async fn export(
     write: impl Fn(&[ResultDocument], bool) -> Result<Vec<u8>, ExportError> + Send + 'static,
 ) -> Result<Response, Problem> {
     let mut query = parse(visit, text)?;
+    if !app.index.sleep().catches_up_within(PATIENCE).await || app.reading().is_some() {
+        return Err(filling(visit));
+    }
     query.until.get_or_insert(now().as_millisecond());
     // Every outcome, also where the list has one row for several.
     query.order = Order {
@@ -99,6 +105,19 @@ async fn export(
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
     Ok((headers, body).into_response())
+}
+
+/// Half a file must not look whole.
+fn filling(visit: &Visit) -> Problem {
+    let l = visit.language;
+    visit.problem(
+        StatusCode::SERVICE_UNAVAILABLE,
+        l.say("The list is being filled", "La lista se está llenando"),
+        l.say(
+            "Not all outcomes are in it yet. Try again soon.",
+            "Aún no tiene todos los resultados. Reintente pronto.",
+        ),
+    )
 }
 
 fn refused(visit: &Visit, error: &ExportError) -> Problem {
