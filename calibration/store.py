@@ -80,6 +80,9 @@ class Store(Database):
             "labelled_at": datetime.now(UTC),
         }
         self._labels.replace_one({"_id": _label_id(case, chosen)}, label, upsert=True)
+        # Whoever forgets an outcome clears that first, and then the labels: one of the two is seen.
+        if self._database["results"].find_one({"_id": case.message_id, "forgotten_at": {"$ne": None}}, {"_id": 1}):
+            self.remove(case, chosen)
 
     def remove(self, case: Case, chosen: Chosen) -> None:
         """Takes a label back."""

@@ -61,19 +61,21 @@ class Texts(Database):
             self._note(question_id)
         questions = dataset.delete_many({"_id": question_id}).deleted_count if question_id else 0
         chosen = {"question_id": question_id} if question_id else {"_id": message_id}
-        forgotten: dict[str, datetime] = {}
+        outcomes = 0
         # What was under way may be stored at any time.
-        while found := list(results.find({**chosen, "forgotten_at": None}, {"stored_at": 1})):
+        while found := list(results.find({**chosen, "forgotten_at": None}, {"_id": 1})):
             for outcome in found:
                 self._forget(outcome["_id"])
-                forgotten[outcome["_id"]] = outcome["stored_at"]
-        requests = {"message_id": {"$in": [*forgotten, *([message_id] if message_id else [])]}}
+            outcomes += len(found)
+        # Those of an earlier command, too, which may have broken off here.
+        stored_at = {outcome["_id"]: outcome["stored_at"] for outcome in results.find(chosen, {"stored_at": 1})}
+        requests = {"message_id": {"$in": [*stored_at, *([message_id] if message_id else [])]}}
         return Forgotten(
-            outcomes=len(forgotten),
+            outcomes=outcomes,
             kept_answers=self._database["answers"].delete_many(requests).deleted_count,
             labels=self._database["labels"].delete_many(requests).deleted_count,
             questions=questions,
-            newest=max(forgotten.values(), default=None),
+            newest=max(stored_at.values(), default=None),
         )
 
     def _forget(self, message_id: str) -> None:

@@ -71,6 +71,12 @@ def test_a_question_that_is_forgotten_is_in_no_outcome_label_dataset_or_cache(
     others = {message_id for message_id in first if not message_id.endswith(chosen["_id"])}
     assert {outcome["_id"] for outcome in probe.results() if NAME in json_util.dumps(outcome)} == others
 
+    # As if the command had broken off.
+    probe.database["labels"].insert_one({"_id": "label", "message_id": f"first-{chosen['_id']}", "question": NAME})
+    said = command(stack, "forget", f"QUESTION={chosen['_id']}").stdout
+    assert "outcomes without texts now   0" in said
+    assert "labels deleted               1" in said
+
     for one in dataset:
         if one is not chosen:
             command(stack, "forget", f"QUESTION={one['_id']}")

@@ -30,6 +30,25 @@ class Collection:
         assert upsert
         self.documents[wanted["_id"]] = document | wanted
 
+    def delete_one(self, wanted: dict[str, Any]) -> None:
+        self.documents.pop(wanted["_id"], None)
+
+
+class Results:
+    """Outcomes, of which some were forgotten."""
+
+    def __init__(self) -> None:
+        self.forgotten: set[str] = set()
+
+    def find_one(self, wanted: dict[str, Any], _fields: object = None) -> dict[str, Any] | None:
+        assert wanted["forgotten_at"] == {"$ne": None}
+        return wanted if wanted["_id"] in self.forgotten else None
+
+
+@pytest.fixture
+def results() -> Results:
+    return Results()
+
 
 @pytest.fixture
 def labels() -> Collection:
@@ -37,14 +56,23 @@ def labels() -> Collection:
 
 
 @pytest.fixture
-def store(labels: Collection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(labels: Collection, results: Results, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     with Store("mongodb://127.0.0.1:1", "cotejo") as store:
         monkeypatch.setitem(vars(store), "_labels", labels)
+        monkeypatch.setitem(vars(store), "_database", {"results": results})
         yield store
 
 
 def revised(labels: Collection) -> dict[str, bool]:
     return {name: label["revised"] for name, label in labels.documents.items()}
+
+
+def test_no_label_is_kept_of_what_was_forgotten_while_it_was_looked_at(
+    store: Store, labels: Collection, results: Results
+) -> None:
+    results.forgotten.add(case(1).message_id)
+    store.save(case(1), "random", True, False)
+    assert labels.documents == {}
 
 
 def test_an_answer_that_was_judged_under_the_other_draw_has_been_seen_before(store: Store, labels: Collection) -> None:
