@@ -69,6 +69,9 @@ def _judged(run: Run, name: str, judge: Scores, threshold: float, answers: Calla
     score, accepted, is_done = of.score.copy(), np.zeros(len(of), dtype=bool), np.isnan(of.score)
     # By a digest: the texts of a whole run are not for memory.
     known: dict[bytes, float] = {}
+    key_of: dict[int, bytes] = {}
+    # Of twins, only the one that the model answered for knows.
+    cut_off: set[bytes] = set()
     for outcome in answers(run.name):
         row = rows.get(str(outcome["_id"]))
         if row is None or outcome.get("llm_answer") is None or outcome.get("best_answer") is None:
@@ -78,8 +81,11 @@ def _judged(run: Run, name: str, judge: Scores, threshold: float, answers: Calla
         key = hashlib.blake2b(repr(case).encode(errors="replace"), digest_size=16).digest()
         if key not in known:
             known[key] = judge.score(*case)
-        score[row], is_done[row] = known[key], True
-        accepted[row] = known[key] >= threshold and outcome.get("finish_reason") != CUT_OFF
+        score[row], is_done[row], key_of[row] = known[key], True, key
+        if outcome.get("finish_reason") == CUT_OFF:
+            cut_off.add(key)
+    for row, key in key_of.items():
+        accepted[row] = known[key] >= threshold and key not in cut_off
     verdict = np.where(of.is_error, 2, np.where(accepted, 0, 1))
     judged = replace(
         of,

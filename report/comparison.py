@@ -155,9 +155,9 @@ def signed(share: float) -> str:
     return f"{points:+.1f}".replace("-", "−") if points else "0.0"
 
 
-def of_all(found: Comparison) -> list[tuple[str, float, float]]:
+def of_all(first: Run, second: Run) -> list[tuple[str, float, float]]:
     """Figures that are not by question: percentiles and costs, with no interval."""
-    outcomes = (found.first.outcomes, found.second.outcomes)
+    outcomes = (first.outcomes, second.outcomes)
     rows = []
     for share in (50, 99):
         before, after = (percentile(of.latency_ms[~np.isnan(of.latency_ms)], share) for of in outcomes)

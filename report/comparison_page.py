@@ -53,7 +53,7 @@ def section(
     _reused(made, one, other)
     _settings(made, one, other)
     if len(found.questions) >= FEWEST_PAIRS:
-        _metrics(made, found)
+        _metrics(made, found, one, other)
         _subjects(made, found)
     _changed(made, found, texts)
     return made
@@ -119,7 +119,7 @@ def described(run: Run) -> dict[str, str]:
     return {name: value for name, value in known.items() if name != "TRAFFIC_RUN"}
 
 
-def _metrics(made: Section, found: Comparison) -> None:
+def _metrics(made: Section, found: Comparison, one: Run, other: Run) -> None:
     names = (found.first.shown, found.second.shown)
     metrics = [metric for metric in found.metrics if metric.difference.pairs]
     if found.obstacles:
@@ -155,7 +155,7 @@ def _metrics(made: Section, found: Comparison) -> None:
     title = title if not found.obstacles else f"{names[1]} less {names[0]}: what may be compared"
     drawn = picture(title, "Differences with intervals.", [panel], 34 * len(metrics) + 60)
     made.chart("comparison", drawn, explained, grid, below=True)
-    others = [(name, one, other, other - one) for name, one, other in of_all(found)]
+    others = [(name, before, after, after - before) for name, before, after in of_all(one, other)]
     caption = "Of all outcomes, not by question, so without intervals"
     made.table("comparison_of_all", Grid(caption, ("metric", *names, "difference"), others))
 

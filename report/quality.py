@@ -42,7 +42,7 @@ def outcomes(run: Run) -> Section:
         )
         return section
     names = list(found)[:MOST_SUBJECTS]
-    best, worst = names[0], names[-1]
+    best, worst = names[0], list(found)[-1]
     title = (
         f"The best subject is {_subject(best)}, the worst {_subject(worst)}: {whole(found[best][0])} and "
         f"{whole(found[worst][0])} accepted"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pages.plot import as_file
 from report import comparison_page
 from report.again import alike
-from report.comparison import by_subject, changed_most, compare, sentence, signed
+from report.comparison import by_subject, changed_most, compare, of_all, sentence, signed
 from report.outcomes import Codes, gather
 from report.run import Journal, Run
 from report.tests.support import outcome, run_of
@@ -101,7 +101,8 @@ def not_alike() -> tuple[list[Run], dict[str, list[dict[str, Any]]]]:
     made = datetime(2026, 1, 1, tzinfo=UTC)
     texts, found = {}, []
     for day, (name, score, length) in enumerate((("a", 0.9, 60), ("b", 0.2, 80))):
-        outcomes = [outcome(i, score, scorer=name, llm_answer="x" * length, best_answer="y") for i in range(40)]
+        said = {"scorer": name, "llm_answer": "x" * length, "best_answer": "y"}
+        outcomes = [outcome(i, score, title=f"title {i}", **said) for i in range(40)]
         texts[name] = outcomes
         scorers = {name: {"made_at": made + timedelta(days=day)}}
         found.append(replace(run_of(*outcomes, outcome(99, None), name=name), scorers=scorers))
@@ -135,6 +136,14 @@ def test_an_answer_that_was_cut_off_is_not_accepted_when_scored_again() -> None:
     assert judged[1].outcomes.accepted.sum() == 39
 
 
+def test_nor_is_what_a_twin_was_given_of_it() -> None:
+    found, texts = not_alike()
+    texts["b"][7]["title"] = texts["b"][0]["title"]
+    texts["b"][7]["finish_reason"] = "length"
+    judged, _ = alike(found, lambda _: Length(), lambda name: texts[name])
+    assert judged[1].outcomes.accepted.sum() == 38
+
+
 def test_without_the_scorer_nothing_is_scored_again() -> None:
     found, texts = not_alike()
     assert alike(found, lambda _: None, lambda name: texts[name]) == (found, "")
@@ -148,6 +157,8 @@ def test_a_question_whose_texts_are_gone_is_left_out_and_keeps_no_other_from_bei
     assert "1 outcomes whose texts are gone are left out" in note
     assert (len(compared.questions), compared.only_second, compared.obstacles) == (40, 1, [])
     assert "q0" not in compared.questions
+    # What was spent is divided by all that it was spent on.
+    assert of_all(*found)[2] == ("calls a question", 1, 1)
 
 
 def test_of_runs_that_are_judged_again_it_is_told_what_differed_and_how_they_were_judged() -> None:
