@@ -42,6 +42,11 @@ class Job:
         """Whether its product is there, made from today's inputs."""
         return bool(self.product) and self._mark.exists() and self._mark.read_text() == self._hash()
 
+    def begin(self) -> None:
+        """Takes the mark away: a product that is half made is of no inputs."""
+        if self.product:
+            self._mark.unlink(missing_ok=True)
+
     def finish(self) -> None:
         """Marks the product as made from today's inputs."""
         if self.product:
@@ -130,6 +135,7 @@ def run(jobs: tuple[Job, ...]) -> None:
 
 
 def _start(job: Job) -> subprocess.Popen[bytes]:
+    job.begin()
     with _log(job).open("wb") as log:
         return subprocess.Popen(
             ["sh", "-euxc", job.script],

@@ -39,13 +39,16 @@ def send(runtime: Runtime, settings: Settings, environment: Mapping[str, str], c
         follower = Follower(EventLog(folder / "events.csv"), stored, letters)
         log = settings.log("traffic-generator")
         said_before = log.stat().st_size if log.exists() else 0
+        is_new = not folder.exists() or not any(folder.iterdir())
         generator = runtime.popen("traffic-generator", environment={**environment, "TRAFFIC_RUN": run}, quiet=True)
         try:
             with _Bar(console, folder) as bar:
                 _follow(generator, follower, bar, runtime, settings)
         finally:
             end(generator)
-            _note_settings(folder, settings)
+            # A name that is used already is refused, and what that run was told stays.
+            if is_new:
+                _note_settings(folder, settings)
         if generator.returncode != 0:
             raise StackError(f"traffic-generator failed. It says:\n{said_since(log, said_before)}\nWhole log: {log}")
     summary = summarise(folder, stored, follower.dead)

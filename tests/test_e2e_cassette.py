@@ -39,7 +39,7 @@ def replayed(stack: Stack) -> tuple[Replayed, Replayed]:
     """A run with five questions more than were recorded, and one that finds no earlier answer."""
     replay = {"LLM_MODE": "replay", "LLM_CASSETTE": str(CASSETTE), "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
     with other_settings(stack, **replay, CACHE_TTL="1ms"), Probe(stack) as probe:
-        return _replayed(stack, probe, "replayed", 25), _replayed(stack, probe, "replayed again", 20)
+        return _replayed(stack, probe, "replayed", 25), _replayed(stack, probe, "replayed-again", 20)
 
 
 def test_a_cassette_gives_every_run_the_same_responses_and_costs_nothing(replayed: tuple[Replayed, Replayed]) -> None:

@@ -91,6 +91,12 @@ def test_a_report_has_the_numbers_of_the_metrics_and_shows_texts_as_they_are(sta
     [decided] = [row for row in _csv(folder / "reported" / "latency.csv") if row["hop"] == "decided"]
     assert 0 <= float(decided["p50_ms"]) <= float(decided["p99_ms"]) <= float(decided["longest_ms"])
 
+    told = folder.parents[1] / "data_collected" / "reported" / "stack.json"
+    before = told.stat().st_mtime_ns
+    again = command(stack, "traffic", fails=True, settings={"TRAFFIC_RUN": "reported"}).stderr
+    assert "traffic-generator failed" in again
+    assert told.stat().st_mtime_ns == before
+
     refused = command(stack, "report", "RUN=nope", fails=True, settings=reports).stderr
     assert "RUN=nope is unknown: no outcome is of that run. There are reported, evil" in refused
 

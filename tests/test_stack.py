@@ -112,3 +112,11 @@ def test_what_was_set_up_from_other_inputs_is_stale(tmp_path: Path, monkeypatch:
     assert JARS.is_fresh()
     (tmp_path / JARS.product / ".made-from").write_text(json.dumps("other inputs"))
     assert not JARS.is_fresh()
+
+
+def test_a_set_up_that_broke_off_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stack.setup.TOOLS", tmp_path)
+    (tmp_path / JARS.product).mkdir()
+    JARS.finish()
+    JARS.begin()
+    assert not JARS.is_fresh()
