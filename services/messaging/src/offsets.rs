@@ -10,11 +10,20 @@ use tokio_util::sync::CancellationToken;
 type Partition = (String, i32);
 
 /// A record that was taken and is not yet finished.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Ticket {
     partition: Partition,
     offset: i64,
     assignment: u64,
+    end: CancellationToken,
+}
+
+impl Ticket {
+    /// What is cancelled when the record's partition is taken from us.
+    #[must_use]
+    pub fn end(&self) -> &CancellationToken {
+        &self.end
+    }
 }
 
 /// The offset to store for a partition: everything before it is done.
@@ -48,9 +57,16 @@ pub struct OffsetTracker {
 }
 
 impl OffsetTracker {
-    /// Notes that a record of `bytes` bytes was taken. Offsets of a partition must rise.
+    /// Notes that a record of `bytes` bytes was taken.
+    ///
+    /// Offsets rise, unless a topic was made anew, or a log has lost its end: then it is read again from its start, and
+    /// what was taken before releases nothing any more, though work on it may end.
     pub fn take(&mut self, topic: &str, partition: i32, offset: i64, bytes: usize) -> Ticket {
         let key = (topic.to_owned(), partition);
+        let last = self.partitions.get(&key).and_then(|taken| taken.offsets.back());
+        if last.is_some_and(|&(last, _)| offset <= last) {
+            self.forget(&key);
+        }
         let assignments = &mut self.assignments;
         let taken = self.partitions.entry(key.clone()).or_insert_with(|| {
             *assignments += 1;
@@ -67,14 +83,8 @@ impl OffsetTracker {
             partition: key,
             offset,
             assignment: taken.assignment,
+            end: taken.end.clone(),
         }
-    }
-
-    /// What is cancelled when the ticket's partition is taken from us; `None` if that has happened already.
-    #[must_use]
-    pub fn end(&self, ticket: &Ticket) -> Option<CancellationToken> {
-        let taken = self.partitions.get(&ticket.partition)?;
-        (taken.assignment == ticket.assignment).then(|| taken.end.clone())
     }
 
     /// Notes that a record is finished; returns what may be stored now, if that changed.
@@ -106,11 +116,16 @@ impl OffsetTracker {
 
     /// Forgets a partition that was taken from us; its unfinished records go to the next owner.
     pub fn revoke(&mut self, topic: &str, partition: i32) {
-        if let Some(taken) = self.partitions.remove(&(topic.to_owned(), partition)) {
+        if let Some(taken) = self.forget(&(topic.to_owned(), partition)) {
             taken.end.cancel();
-            self.records -= taken.offsets.len();
-            self.bytes -= taken.offsets.iter().filter_map(|&(_, bytes)| bytes).sum::<usize>();
         }
+    }
+
+    fn forget(&mut self, key: &Partition) -> Option<Taken> {
+        let taken = self.partitions.remove(key)?;
+        self.records -= taken.offsets.len();
+        self.bytes -= taken.offsets.iter().filter_map(|&(_, bytes)| bytes).sum::<usize>();
+        Some(taken)
     }
 
     /// Records taken whose offset cannot be stored yet.
@@ -133,6 +148,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_a_topic_that_was_made_anew_offsets_are_released_from_its_start() {
+        let mut tracker = OffsetTracker::default();
+        let [before, early, late] =
+            [(7, 10), (0, 20), (1, 30)].map(|(offset, bytes)| tracker.take("t", 0, offset, bytes));
+        assert_eq!((tracker.records(), tracker.bytes()), (2, 50));
+        assert!(!before.end().is_cancelled(), "nobody else reads it");
+        assert_eq!(tracker.finish(&before), None);
+        assert_eq!(tracker.finish(&late), None);
+        assert_eq!(tracker.finish(&early).map(|p| p.next_offset), Some(2));
+        assert_eq!((tracker.records(), tracker.bytes()), (0, 0));
+    }
+
+    #[test]
     fn an_offset_is_released_only_when_all_before_it_are_finished() {
         let mut tracker = OffsetTracker::default();
         let tickets: Vec<_> = [5, 7, 8]
@@ -151,11 +179,9 @@ mod tests {
     fn a_ticket_of_an_earlier_assignment_releases_nothing() {
         let mut tracker = OffsetTracker::default();
         let old = tracker.take("t", 0, 5, 10);
-        let end = tracker.end(&old).unwrap();
         tracker.revoke("t", 0);
         let new = tracker.take("t", 0, 5, 10);
-        assert!(end.is_cancelled() && tracker.end(&old).is_none());
-        assert!(tracker.end(&new).is_some_and(|end| !end.is_cancelled()));
+        assert!(old.end().is_cancelled() && !new.end().is_cancelled());
         assert_eq!(tracker.finish(&old), None);
         assert_eq!(tracker.finish(&new).map(|p| p.next_offset), Some(6));
     }

@@ -158,7 +158,7 @@ impl Worker {
         }
         info!(service = self.service, ?topics, "consuming");
         let mut tasks = JoinSet::new();
-        let outcome = self.consume(&pace, shutdown, &work, &mut tasks).await;
+        let outcome = self.consume(&pace, &needed, shutdown, &work, &mut tasks).await;
         if outcome.is_ok() {
             self.drain(&mut tasks).await?;
         }
@@ -169,6 +169,7 @@ impl Worker {
     async fn consume<F: Future<Output = anyhow::Result<Done>> + Send + 'static>(
         &self,
         pace: &Pace,
+        needed: &[&'static str],
         shutdown: &CancellationToken,
         work: &impl Fn(Vec<Leased>) -> F,
         tasks: &mut Tasks,
@@ -198,9 +199,9 @@ impl Worker {
                         self.tolerate(&error)?;
                         if absence.is_empty() {
                             let (producer, refused) = (self.output.producer.clone(), is_refusal(&error, ""));
-                            let group = format!("group {}", self.group);
+                            let (group, needed) = (format!("group {}", self.group), needed.to_vec());
                             absence.spawn(async move {
-                                producer.wait_for_topics(&[DEAD_LETTERS]).await;
+                                producer.wait_for_topics(&needed).await;
                                 if refused {
                                     // It may allow everything else.
                                     let _absence = Absence::begin("Kafka", &group);
@@ -233,16 +234,15 @@ impl Worker {
         work: &impl Fn(Vec<Leased>) -> F,
         tasks: &mut Tasks,
     ) {
-        let offsets = self.offsets();
         // A record whose partition was revoked meanwhile is the new owner's.
         let (tickets, records): (Vec<_>, Vec<_>) = batch
             .into_iter()
-            .filter_map(|(ticket, record)| {
-                let lease = Lease::new(offsets.end(&ticket)?, shutdown.clone());
-                Some((ticket, (record, lease)))
+            .filter(|(ticket, _)| !ticket.end().is_cancelled())
+            .map(|(ticket, record)| {
+                let lease = Lease::new(ticket.end().clone(), shutdown.clone());
+                (ticket, (record, lease))
             })
             .unzip();
-        drop(offsets);
         if !records.is_empty() {
             // In a box: a task that carries its work in itself is copied as a whole, several times.
             let work = Box::pin(work(records));
@@ -267,7 +267,9 @@ impl Worker {
                 .store_offset(&done.topic, done.partition, done.next_offset - 1)
             {
                 Ok(()) => {}
-                Err(KafkaError::StoreOffset(RDKafkaErrorCode::State)) => debug!(?done, "no longer ours"),
+                Err(KafkaError::StoreOffset(RDKafkaErrorCode::State | RDKafkaErrorCode::UnknownPartition)) => {
+                    debug!(?done, "no longer ours");
+                }
                 Err(error) => return Err(error).context("storing an offset"),
             }
         }
