@@ -159,6 +159,14 @@ def test_references_that_are_too_large_are_a_dead_letter_wherever_they_come(prob
         assert letter.headers["reason"].startswith("too_large: best_answer with other_answers"), topic
 
 
+def test_very_many_references_are_a_dead_letter_where_outcomes_are_stored(probe: Probe) -> None:
+    """As BSON they would be larger than a document may be."""
+    for topic in ("validated_responses", "llm_errors"):
+        many = message(topic, best_answer="x", other_answers=[""] * 1_000_000)
+        [letter] = dead_letters(probe, probe.write(topic, encoded(many)))
+        assert letter.headers["reason"].startswith("too_large: other_answers has 1000000 texts"), topic
+
+
 def test_any_two_texts_have_a_score(probe: Probe) -> None:
     last = {"attempts": 3, "asked_at": datetime.now(UTC).isoformat(timespec="milliseconds")}
     responses = {

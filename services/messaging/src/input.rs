@@ -2,7 +2,7 @@
 
 use contracts::message::{ErrorMessage, Identity, ValidatedResponse};
 use contracts::record::decode;
-use contracts::topic::Message;
+use contracts::topic::{MAX_OTHER_ANSWERS, Message};
 use rdkafka::Message as _;
 use rdkafka::message::OwnedMessage;
 use serde::{Deserialize, Serialize};
@@ -53,9 +53,13 @@ impl Input for Outcome {
     fn decode(topic: &str, value: Option<&[u8]>) -> Result<Self, String> {
         // It may have a prefix.
         if topic.ends_with(ErrorMessage::TOPIC) {
-            decode(value).map(|message| Self::Error(Box::new(message)))
+            let message: ErrorMessage = decode(value)?;
+            check_others(message.other_answers.as_deref().unwrap_or_default())?;
+            Ok(Self::Error(Box::new(message)))
         } else {
-            decode(value).map(|message| Self::Validated(Box::new(message)))
+            let message: ValidatedResponse = decode(value)?;
+            check_others(&message.question.other_answers)?;
+            Ok(Self::Validated(Box::new(message)))
         }
     }
 
@@ -65,6 +69,17 @@ impl Input for Outcome {
             Self::Error(message) => &message.identity,
         }
     }
+}
+
+/// Very many short texts take more room in MongoDB than a document may have.
+fn check_others(answers: &[String]) -> Result<(), String> {
+    if answers.len() <= MAX_OTHER_ANSWERS {
+        return Ok(());
+    }
+    Err(format!(
+        "too_large: other_answers has {} texts, {MAX_OTHER_ANSWERS} at most are allowed",
+        answers.len()
+    ))
 }
 
 /// Where a record lies; no two records ever share it.
