@@ -109,6 +109,14 @@ impl Mongo {
         })
         .await
     }
+
+    /// The same, however long one attempt takes: there may be much to look through.
+    pub async fn patiently<T, F: IntoFuture<Output = mongodb::error::Result<T>>>(
+        &self,
+        mut operation: impl FnMut() -> F,
+    ) -> T {
+        until_mended("MongoDB", &self.place, || operation().into_future(), is_refusal).await
+    }
 }
 
 /// The form of what this version stores; one that reads another needs a number of its own.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use messaging::mongo::{Mongo, duplicates};
-use messaging::wait::until_ok;
 use mongodb::bson::{DateTime, doc};
 use mongodb::{Collection, IndexModel};
 use serde::Deserialize;
@@ -52,7 +51,7 @@ impl Expirer {
     /// Removes what was stored longer ago than `retention`, now and from time to time, for ever.
     pub async fn run(self, retention: Duration) {
         let by_age = IndexModel::builder().keys(doc! { "stored_at": 1 }).build();
-        self.patiently(|| self.results.create_index(by_age.clone())).await;
+        self.mongo.patiently(|| self.results.create_index(by_age.clone())).await;
         let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -66,14 +65,6 @@ impl Expirer {
         }
     }
 
-    /// Repeats an operation until the server has done it, however long that takes: there may be much to look through.
-    async fn patiently<T, F: IntoFuture<Output = mongodb::error::Result<T>>>(
-        &self,
-        mut operation: impl FnMut() -> F,
-    ) -> T {
-        until_ok("MongoDB", &self.mongo.place, || operation().into_future()).await
-    }
-
     /// Removes what was stored before `oldest`, and gives how many results those were.
     async fn remove(&self, oldest: DateTime) -> u64 {
         let mut removed = 0;
@@ -85,7 +76,7 @@ impl Expirer {
             };
             let older = doc! { "stored_at": { "$lt": expired_until } };
             let delete = || self.results.delete_many(older.clone());
-            removed += self.patiently(delete).await.deleted_count;
+            removed += self.mongo.patiently(delete).await.deleted_count;
             if expired_until < end {
                 warn!(
                     stored_at = %expired_until,
@@ -103,25 +94,26 @@ impl Expirer {
     /// Until when the results were stored that are removed together, a slice after the other.
     async fn slices(&self, oldest: DateTime) -> Vec<DateTime> {
         // Asked once, as the embedded MongoDB sorts them all.
-        self.patiently(|| async {
-            let too_old = self.results.find(doc! { "stored_at": { "$lt": oldest } });
-            let by_age = too_old.sort(doc! { "stored_at": 1 });
-            let mut found = by_age.projection(doc! { "_id": 0, "stored_at": 1 }).await?;
-            let (mut ends, mut count) = (vec![], 0);
-            while let Some(Stored { stored_at }) = found.try_next().await? {
-                count += 1;
-                if count % SLICE == 0 {
-                    // With all that were stored in the same millisecond.
-                    ends.push(DateTime::from_millis(stored_at.timestamp_millis() + 1));
+        self.mongo
+            .patiently(|| async {
+                let too_old = self.results.find(doc! { "stored_at": { "$lt": oldest } });
+                let by_age = too_old.sort(doc! { "stored_at": 1 });
+                let mut found = by_age.projection(doc! { "_id": 0, "stored_at": 1 }).await?;
+                let (mut ends, mut count) = (vec![], 0);
+                while let Some(Stored { stored_at }) = found.try_next().await? {
+                    count += 1;
+                    if count % SLICE == 0 {
+                        // With all that were stored in the same millisecond.
+                        ends.push(DateTime::from_millis(stored_at.timestamp_millis() + 1));
+                    }
                 }
-            }
-            if count % SLICE > 0 {
-                ends.push(oldest);
-            }
-            ends.dedup();
-            mongodb::error::Result::Ok(ends)
-        })
-        .await
+                if count % SLICE > 0 {
+                    ends.push(oldest);
+                }
+                ends.dedup();
+                mongodb::error::Result::Ok(ends)
+            })
+            .await
     }
 
     /// Counts the results in `expired` that were stored before `end`, or before the first that the metrics do not count

@@ -10,6 +10,7 @@ use mongodb::Collection;
 use mongodb::bson::{Document, doc};
 use mongodb::options::InsertManyOptions;
 use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::expired::{Expired, ExpiredDocument};
@@ -208,6 +209,7 @@ impl MetricsStore {
     /// Adds up all tallies anew, each of the records that it counted before; others may go on counting meanwhile.
     pub async fn rebuild(&self) -> MetricsDocument {
         loop {
+            let began = Instant::now();
             self.prepare().await;
             // In this order: the list only grows, and then it has the run of each document.
             let documents = self.documents().await;
@@ -219,14 +221,19 @@ impl MetricsStore {
             let mut counted = recount.finish();
             let mut is_done = true;
             for old in documents {
-                if let Some(new) = counted.get(&old.id) {
+                // What is right stays: batches change the others all the time.
+                if let Some(new) = counted.get(&old.id).filter(|new| new.tally != old.tally) {
                     let replace = || self.metrics.replace_one(old.unchanged(), new);
                     is_done &= self.mongo.until_ok(replace).await.matched_count == 1;
                 }
             }
             match counted.remove(MetricsDocument::GLOBAL) {
                 Some(everything) if is_done => return everything,
-                _ => warn!("a batch was counted meanwhile: counting again"),
+                _ => {
+                    warn!("a batch was counted meanwhile: counting again");
+                    // Storing has half the time at least.
+                    sleep(began.elapsed()).await;
+                }
             }
         }
     }
@@ -304,14 +311,14 @@ impl MetricsStore {
             .into_iter()
             .collect();
         // All of them may be many: there is no limit to how long that takes.
-        messaging::wait::until_ok("MongoDB", &self.mongo.place, || async {
+        let look = || async {
             let mut found = self.results.find(wanted.clone()).projection(projection.clone()).await?;
             let mut sum = start.clone();
             while let Some(result) = found.next().await {
                 add(&mut sum, &result?);
             }
             mongodb::error::Result::Ok(sum)
-        })
-        .await
+        };
+        self.mongo.patiently(look).await
     }
 }
