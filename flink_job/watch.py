@@ -120,7 +120,7 @@ class JobWatch:
         if submit() == 0:
             self._failures = 0
             return
-        pause_s = min(LOOK_EVERY_S * 2**self._failures, LONGEST_PAUSE_S)
+        pause_s = min(LOOK_EVERY_S * 2 ** min(self._failures, 10), LONGEST_PAUSE_S)
         self._failures += 1
         log.warning("that failed; the next try is in %.0f s", pause_s)
         time.sleep(pause_s)
