@@ -35,6 +35,8 @@ const MAX_REPLY_BYTES: usize = 8 * MAX_ANSWER_BYTES;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the look at what models there are may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// What may stand before the credentials of a header.
+const SCHEMES: [&str; 3] = ["Bearer", "Basic", "Token"];
 /// A shorter end of a detail is no part of a secret.
 const SHORTEST_PART: usize = 4;
 /// What a server adds to the texts of a request, at most.
@@ -80,9 +82,9 @@ impl OpenAi {
             key,
             headers: config.extra_headers().map_err(anyhow::Error::msg)?,
         };
-        // A key may be quoted without its scheme, such as Bearer.
+        // A key may be quoted without its scheme.
         let values = transport.headers.values().filter_map(|value| value.to_str().ok());
-        let values = values.flat_map(|value| [value, value.rsplit(' ').next().unwrap_or_default()]);
+        let values = values.flat_map(|value| [value, without_scheme(value)]);
         let secrets = transport.key.iter().map(Secret::expose).chain(values);
         let secrets = secrets.filter(|secret| !secret.is_empty()).map(str::to_owned).collect();
         let service = transport.clone();
@@ -224,7 +226,16 @@ impl OpenAi {
                 error.detail.push_str("[secret]");
             }
         }
+        error.detail = error.detail.chars().take(ModelError::MAX_DETAIL).collect();
         error
+    }
+}
+
+/// The credentials of a header's value.
+fn without_scheme(value: &str) -> &str {
+    match value.split_once(' ') {
+        Some((scheme, rest)) if SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) => rest,
+        _ => value,
     }
 }
 

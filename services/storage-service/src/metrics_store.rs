@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -18,6 +19,9 @@ use crate::metrics_document::MetricsDocument;
 use crate::recount::{Counted, Recount, Recovery};
 use crate::runs::{MAX_RUNS, Runs};
 use messaging::result_document::ResultDocument;
+
+/// How long a recount that was overtaken pauses at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The metrics, each result counted exactly once. Every operation waits for a server that is away.
 #[derive(Clone)]
@@ -232,7 +236,7 @@ impl MetricsStore {
                 _ => {
                     warn!("a batch was counted meanwhile: counting again");
                     // Storing has half the time at least.
-                    sleep(began.elapsed()).await;
+                    sleep(began.elapsed().min(LONGEST_PAUSE)).await;
                 }
             }
         }

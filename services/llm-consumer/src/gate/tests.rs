@@ -22,6 +22,14 @@ fn error(kind: ErrorKind) -> Result<(), ModelError> {
     Err(ModelError::new(kind, "no"))
 }
 
+/// What a server says that is up, and cannot.
+fn busy() -> Result<(), ModelError> {
+    Err(ModelError {
+        status: Some(503),
+        ..ModelError::new(ErrorKind::Unavailable, "busy")
+    })
+}
+
 async fn enter<'a>(gate: &'a Gate, visit: &mut Visit) -> Pass<'a> {
     timeout(Duration::from_secs(3600), gate.enter(visit, 1))
         .await
@@ -173,11 +181,7 @@ async fn an_outage_makes_no_error_of_a_question_that_is_alone_however_few_its_re
         let gate = gate(64);
         let over = Instant::now() + Duration::from_secs(600);
         let server = move || {
-            if Instant::now() < over {
-                error(ErrorKind::Unavailable)
-            } else {
-                Ok(())
-            }
+            if Instant::now() < over { busy() } else { Ok(()) }
         };
         let (answered, calls) = ask(&gate, "alone", retries, server).await;
         assert!(answered && calls < 40, "{retries} retries: {calls} calls");
@@ -192,7 +196,7 @@ async fn a_question_that_no_server_can_answer_waits_alone_and_ends_once_others_a
         assert_eq!(gate.report().gate, "closed");
         join_all((0..20).map(|_| ask(&gate, "other", 4, || Ok(())))).await
     };
-    let poison = ask(&gate, "poison", 1, || error(ErrorKind::Unavailable));
+    let poison = ask(&gate, "poison", 1, || busy());
     let ((answered, _), others) = tokio::join!(poison, later);
     assert!(!answered && others.iter().all(|(answered, _)| *answered));
     assert_eq!(gate.report().gate, "open");

@@ -86,8 +86,8 @@ impl Gate {
             Some(Next::End)
         } else if state.health.closed().is_some() {
             Some(Next::Again { pause: false })
-        } else if is_alone && error.kind == ErrorKind::Unavailable {
-            // It may be an outage in a quiet hour: whoever comes next tells.
+        } else if is_alone && error.kind == ErrorKind::Unavailable && !error.broke_off() {
+            // It may be an outage in a quiet hour: whoever comes next tells. What may be paid for is not asked on and on.
             state.health.close(error, Instant::now());
             tell(Change::Closed, &state);
             Some(Next::Again { pause: false })

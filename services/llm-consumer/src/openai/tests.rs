@@ -247,11 +247,7 @@ async fn nor_is_the_beginning_of_one_where_a_long_detail_is_cut() {
 #[tokio::test]
 async fn what_a_gateway_waited_for_too_long_may_be_paid_for_and_is_sent_once_more_only() {
     let server = Server::playing(vec![Step::Reply(StatusCode::GATEWAY_TIMEOUT, None, String::new())]).await;
-    let gate = GateLimits {
-        outage_deadline: Some(Duration::from_millis(50)),
-        ..GATE
-    };
-    let error: ErrorMessage = read(&ask(&limited(server.model(), LIMITS, gate), request("Why?")).await);
+    let error: ErrorMessage = read(&ask(&handler(server.model()), request("Why?")).await);
     assert_eq!(
         (error.error_type.as_str(), error.calls, server.calls()),
         ("unavailable", Some(2), 2)
