@@ -196,7 +196,7 @@ async fn a_question_that_no_server_can_answer_waits_alone_and_ends_once_others_a
         assert_eq!(gate.report().gate, "closed");
         join_all((0..20).map(|_| ask(&gate, "other", 4, || Ok(())))).await
     };
-    let poison = ask(&gate, "poison", 1, || busy());
+    let poison = ask(&gate, "poison", 1, busy);
     let ((answered, _), others) = tokio::join!(poison, later);
     assert!(!answered && others.iter().all(|(answered, _)| *answered));
     assert_eq!(gate.report().gate, "open");
