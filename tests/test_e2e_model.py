@@ -183,7 +183,7 @@ Kill = tuple[float, float]
 
 
 def test_a_request_that_comes_twice_while_it_waits_is_paid_for_once(scene: Scene) -> None:
-    scene.server.behave = scene.good(latency_s=1)
+    scene.server.refuse()
     asked = scene.ask(5)
     ids = {one["message_id"] for one in asked}
 
@@ -194,6 +194,8 @@ def test_a_request_that_comes_twice_while_it_waits_is_paid_for_once(scene: Scene
     eventually(lambda: len(requests()) == len(asked), "requests")
     for record in requests():
         scene.probe.write("llm_requests", record.value() or b"", key=record.key())
+    time.sleep(OUTAGE_S)
+    scene.server.listen()
     outcomes = scene.outcomes(asked)
     scene.probe.settle()
     assert len(scene.calls()) == len(asked)

@@ -75,18 +75,13 @@ impl Question {
     /// # Errors
     /// What is too large, how large it is, and what is allowed.
     pub fn check_size(&self) -> Result<(), String> {
-        let others = self.other_answers.len();
-        if others > MAX_OTHER_ANSWERS {
-            return Err(format!(
-                "too_large: other_answers has {others} texts, {MAX_OTHER_ANSWERS} at most are allowed"
-            ));
-        }
+        check_other_answers(&self.other_answers)?;
         let question = self.title.len() + self.content.len();
         let references = self.references().map(str::len).sum();
         for (what, bytes, most) in [
             ("the question", question, MAX_QUESTION_BYTES),
             (
-                if others == 0 {
+                if self.other_answers.is_empty() {
                     "best_answer"
                 } else {
                     "best_answer with other_answers"
@@ -103,6 +98,20 @@ impl Question {
         }
         Ok(())
     }
+}
+
+/// Checks how many further references there are: very many short ones would fill what keeps them.
+///
+/// # Errors
+/// How many there are, and how many are allowed.
+pub fn check_other_answers(other_answers: &[String]) -> Result<(), String> {
+    let others = other_answers.len();
+    if others > MAX_OTHER_ANSWERS {
+        return Err(format!(
+            "too_large: other_answers has {others} texts, {MAX_OTHER_ANSWERS} at most are allowed"
+        ));
+    }
+    Ok(())
 }
 
 /// Reads a list that may be null, as optional fields may.

@@ -1,8 +1,8 @@
 //! What a consumer reads: messages, with the place where each was read.
 
-use contracts::message::{ErrorMessage, Identity, ValidatedResponse};
+use contracts::message::{ErrorMessage, Identity, ValidatedResponse, check_other_answers};
 use contracts::record::decode;
-use contracts::topic::{MAX_OTHER_ANSWERS, Message};
+use contracts::topic::Message;
 use rdkafka::Message as _;
 use rdkafka::message::OwnedMessage;
 use serde::{Deserialize, Serialize};
@@ -54,11 +54,11 @@ impl Input for Outcome {
         // It may have a prefix.
         if topic.ends_with(ErrorMessage::TOPIC) {
             let message: ErrorMessage = decode(value)?;
-            check_others(message.other_answers.as_deref().unwrap_or_default())?;
+            check_other_answers(message.other_answers.as_deref().unwrap_or_default())?;
             Ok(Self::Error(Box::new(message)))
         } else {
             let message: ValidatedResponse = decode(value)?;
-            check_others(&message.question.other_answers)?;
+            check_other_answers(&message.question.other_answers)?;
             Ok(Self::Validated(Box::new(message)))
         }
     }
@@ -69,17 +69,6 @@ impl Input for Outcome {
             Self::Error(message) => &message.identity,
         }
     }
-}
-
-/// Very many short texts take more room in MongoDB than a document may have.
-fn check_others(answers: &[String]) -> Result<(), String> {
-    if answers.len() <= MAX_OTHER_ANSWERS {
-        return Ok(());
-    }
-    Err(format!(
-        "too_large: other_answers has {} texts, {MAX_OTHER_ANSWERS} at most are allowed",
-        answers.len()
-    ))
 }
 
 /// Where a record lies; no two records ever share it.
