@@ -69,8 +69,9 @@ state=$(cd "$state" && pwd)
 export FLINK_HOME FLINK_LIB_DIR=$work/lib FLINK_CONF_DIR=$here/conf FLINK_LOG_DIR=$work/log FLINK_PID_DIR=$work
 
 # Of every JVM, also those that Flink's scripts start to read the settings: a collector that suits small heaps on few
-# cores, and the compiler that starts fast (docs/adr/0007-speed.md).
-export JDK_JAVA_OPTIONS="-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError ${JVM_OPTIONS:-} ${JDK_JAVA_OPTIONS:-}"
+# cores, the compiler that starts fast (docs/adr/0007-speed.md), and a folder for temporary files that goes with the rest.
+flags="-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError -Djava.io.tmpdir=$work/tmp"
+export JDK_JAVA_OPTIONS="$flags ${JVM_OPTIONS:-} ${JDK_JAVA_OPTIONS:-}"
 
 # Whatever of Flink calls for `python` gets this one; the job's module passes through a temporary file.
 export PATH=$(dirname "$python"):$PATH TMPDIR=$work/tmp
