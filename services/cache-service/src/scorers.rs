@@ -6,8 +6,8 @@ use std::time::Duration;
 use contracts::value::now;
 use jiff::Timestamp;
 use judge::Scorer;
+use messaging::collection::Collection;
 use messaging::mongo::Mongo;
-use mongodb::Collection;
 use mongodb::bson::{DateTime, doc};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
@@ -140,10 +140,10 @@ impl Scorers {
 
 impl Store for Mongo {
     async fn newest(&self) -> Option<Made> {
-        let scorers: Collection<Made> = self.database.collection("scorers");
+        let scorers: Collection<Made> = self.collection("scorers");
         let find = || {
-            let find = scorers.find_one(doc! {}).sort(doc! { "made_at": -1 });
-            find.projection(doc! { "made_at": 1 })
+            let find = scorers.find(doc! {}).sort(doc! { "made_at": -1 });
+            find.projection(doc! { "made_at": 1 }).first()
         };
         self.until_ok(find).await
     }
@@ -153,8 +153,8 @@ impl Store for Mongo {
         struct Stored {
             artefact: String,
         }
-        let scorers: Collection<Stored> = self.database.collection("scorers");
-        let stored = self.until_ok(|| scorers.find_one(doc! { "_id": hash })).await;
+        let scorers: Collection<Stored> = self.collection("scorers");
+        let stored = self.until_ok(|| scorers.find(doc! { "_id": hash }).first()).await;
         stored.map(|stored| stored.artefact)
     }
 }

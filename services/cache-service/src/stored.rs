@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use contracts::message::{Answer, Confidence, Question};
 use contracts::value::{Id, Score, now};
-use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use messaging::batcher::Batcher;
+use messaging::collection::Collection;
 use messaging::mongo::Mongo;
-use mongodb::Collection;
 use mongodb::bson::{DateTime, Document, doc};
 use serde::Deserialize;
 
@@ -151,23 +150,20 @@ async fn find(mongo: &Mongo, filter: &Document, verdict: Document, most: i64) ->
     let mut filter = filter.clone();
     filter.extend(verdict);
     let projection: Document = FIELDS.iter().map(|&field| (field.to_owned(), 1.into())).collect();
-    let results: Collection<StoredAnswer> = mongo.database.collection("results");
-    let find = || async {
+    let results: Collection<StoredAnswer> = mongo.collection("results");
+    let find = || {
         let find = results.find(filter.clone()).projection(projection.clone());
-        let newest_first = find.sort(doc! { "decided_at": -1 });
-        newest_first.limit(most).await?.try_collect::<Vec<_>>().await
+        find.sort(doc! { "decided_at": -1 }).limit(most).all()
     };
     mongo.until_ok(find).await
 }
 
 async fn find_decided(mongo: Mongo, requests: Arc<[Id]>) -> HashMap<Id, bool> {
-    let results: Collection<StoredId> = mongo.database.collection("results");
+    let results: Collection<StoredId> = mongo.collection("results");
     let filter = doc! { "_id": { "$in": texts(&requests) } };
-    let find = || async {
-        let found = results.find(filter.clone()).projection(doc! { "_id": 1 }).await?;
-        found.map_ok(|stored| (stored._id, true)).try_collect().await
-    };
-    mongo.until_ok(find).await
+    let find = || results.find(filter.clone()).projection(doc! { "_id": 1 }).all();
+    let found = mongo.until_ok(find).await;
+    found.into_iter().map(|stored| (stored._id, true)).collect()
 }
 
 fn texts(ids: &[Id]) -> Vec<&str> {

@@ -8,10 +8,10 @@ mod scorers;
 use std::time::Duration;
 
 use futures::{Stream, TryStreamExt as _};
+use messaging::collection::Collection;
 use messaging::mongo::Mongo;
 use messaging::result_document::ResultDocument;
-use mongodb::Collection;
-use mongodb::bson::{RawDocumentBuf, deserialize_from_slice, doc};
+use mongodb::bson::doc;
 use serde::Deserialize;
 use tokio::time::timeout;
 use tracing::debug;
@@ -50,8 +50,8 @@ impl Store {
     /// The collections of a database; nothing is asked of it yet.
     pub fn new(mongo: Mongo) -> Self {
         Self {
-            results: mongo.database.collection("results"),
-            labels: mongo.database.collection("labels"),
+            results: mongo.collection("results"),
+            labels: mongo.collection("labels"),
             scorers: Scorers::default(),
             mongo,
         }
@@ -76,8 +76,8 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn result(&self, message_id: &str) -> Result<Option<ResultDocument>, StoreError> {
-        self.within_patience(self.results.find_one(doc! { "_id": message_id }))
-            .await
+        let find = self.results.find(doc! { "_id": message_id });
+        self.within_patience(find.first()).await
     }
 
     /// The outcome of a request with all that MongoDB has of it, as JSON.
@@ -85,8 +85,8 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn stored(&self, message_id: &str) -> Result<Option<serde_json::Value>, StoreError> {
-        let results = self.results.clone_with_type::<serde_json::Value>();
-        self.within_patience(results.find_one(doc! { "_id": message_id })).await
+        let find = self.results.of::<serde_json::Value>().find(doc! { "_id": message_id });
+        self.within_patience(find.first()).await
     }
 
     /// About how many results there are.
@@ -107,11 +107,12 @@ impl Store {
             #[serde(rename = "_id")]
             id: String,
         }
-        let results = self.results.clone_with_type::<Stored>();
+        let results = self.results.of::<Stored>();
         let found = results
             .find(doc! {})
             .projection(doc! { "_id": 1 })
             .batch_size(5000)
+            .stream()
             .await?;
         Ok(found.map_ok(|stored| stored.id))
     }
@@ -121,19 +122,9 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn results(&self, ids: &[String]) -> Result<Vec<ResultDocument>, StoreError> {
-        let results = self.results.clone_with_type::<RawDocumentBuf>();
-        let find = async {
-            let chosen = doc! { "_id": { "$in": ids } };
-            results.find(chosen).await?.try_collect::<Vec<_>>().await
-        };
-        let found = self.within_patience(find).await?;
-        let read = |stored: RawDocumentBuf| {
-            let outcome = deserialize_from_slice(stored.as_bytes());
-            outcome
-                .inspect_err(|error| debug!(%error, "a result cannot be read"))
-                .ok()
-        };
-        Ok(found.into_iter().filter_map(read).collect())
+        let find = self.results.find(doc! { "_id": { "$in": ids } });
+        let unreadable = |error| debug!(%error, "a result cannot be read");
+        self.within_patience(find.readable(unreadable)).await
     }
 }
 

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use contracts::message::Cost;
 use contracts::value::Id;
-use futures::TryStreamExt as _;
 use messaging::batcher::Batcher;
+use messaging::collection::{Collection, write};
 use messaging::gatherer::Gatherer;
-use messaging::mongo::{Mongo, duplicates};
-use mongodb::bson::{DateTime, RawDocumentBuf, deserialize_from_slice, doc, serialize_to_raw_document_buf};
-use mongodb::options::InsertManyOptions;
-use mongodb::{Collection, IndexModel};
+use messaging::mongo::Mongo;
+use mongodb::IndexModel;
+use mongodb::bson::{DateTime, RawDocumentBuf, doc};
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -111,8 +110,8 @@ impl Answers {
     }
 }
 
-fn collection(mongo: &Mongo) -> Collection<RawDocumentBuf> {
-    mongo.database.collection("answers")
+fn collection<T>(mongo: &Mongo) -> Collection<T> {
+    mongo.collection("answers")
 }
 
 fn document(key: &AnswerKey, message_id: &Id, answered: &Answered) -> Result<Document, String> {
@@ -122,7 +121,7 @@ fn document(key: &AnswerKey, message_id: &Id, answered: &Answered) -> Result<Doc
         kept_at: DateTime::now(),
         answered,
     };
-    let document = serialize_to_raw_document_buf(&kept).map_err(|problem| problem.to_string())?;
+    let document = write(&kept).map_err(|problem| problem.to_string())?;
     match document.as_bytes().len() {
         ..=LARGEST => Ok(document.into()),
         bytes => Err(format!("it has {bytes} bytes, {LARGEST} at most are allowed")),
@@ -130,36 +129,24 @@ fn document(key: &AnswerKey, message_id: &Id, answered: &Answered) -> Result<Doc
 }
 
 async fn find(mongo: Mongo, keys: Arc<[AnswerKey]>) -> HashMap<AnswerKey, Option<Arc<Answered>>> {
-    let answers = collection(&mongo);
+    let answers: Collection<Kept<Answered>> = collection(&mongo);
     let ids: Vec<&str> = keys.iter().map(|key| key.0.as_str()).collect();
-    let find = || async {
-        let found = answers.find(doc! { "_id": { "$in": &ids } }).await?;
-        found.try_collect::<Vec<_>>().await
-    };
-    let found = mongo.until_ok(find).await;
-    found.iter().filter_map(read).collect()
-}
-
-/// An answer, unless another version kept it in a form of its own: that must not hold up the others.
-fn read(document: &RawDocumentBuf) -> Option<(AnswerKey, Option<Arc<Answered>>)> {
-    deserialize_from_slice(document.as_bytes())
-        .map(|kept: Kept<Answered>| (kept.key, Some(Arc::new(kept.answered))))
-        .inspect_err(|problem| warn!(%problem, "a kept answer cannot be read"))
-        .ok()
+    // Another version may have kept it in a form of its own: that must not hold up the others.
+    let unreadable = |problem| warn!(%problem, "a kept answer cannot be read");
+    let find = || answers.find(doc! { "_id": { "$in": &ids } }).readable(unreadable);
+    let found = mongo.until_ok(find).await.into_iter();
+    found.map(|kept| (kept.key, Some(Arc::new(kept.answered)))).collect()
 }
 
 async fn insert(mongo: Mongo, documents: Vec<Document>) -> Vec<()> {
-    let answers = collection(&mongo);
-    let options = InsertManyOptions::builder().ordered(false).build();
+    let answers: Collection<RawDocumentBuf> = collection(&mongo);
     let mut rest = documents.as_slice();
     while !rest.is_empty() {
         let (batch, later) = rest.split_at(how_many_fit(rest));
         // What is there already is kept.
-        let insert = || async {
-            let batch = batch.iter().map(Arc::as_ref);
-            duplicates(answers.insert_many(batch).with_options(options.clone()).await)
-        };
-        mongo.until_ok(insert).await;
+        mongo
+            .until_ok(|| answers.insert_new(batch.iter().map(Arc::as_ref)))
+            .await;
         rest = later;
     }
     vec![(); documents.len()]
@@ -177,7 +164,7 @@ fn how_many_fit(documents: &[Document]) -> usize {
 
 /// Deletes old answers from time to time, for ever.
 async fn clean(mongo: Mongo, retention: Duration) {
-    let answers = collection(&mongo);
+    let answers: Collection<Kept<Answered>> = collection(&mongo);
     let by_age = IndexModel::builder().keys(doc! { "kept_at": 1 }).build();
     mongo.until_ok(|| answers.create_index(by_age.clone())).await;
     let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
@@ -199,6 +186,7 @@ async fn clean(mongo: Mongo, retention: Duration) {
 #[cfg(test)]
 mod tests {
     use contracts::value::MAX_WHOLE;
+    use messaging::collection::read;
 
     use super::*;
     use crate::model::Tokens;
@@ -239,8 +227,8 @@ mod tests {
         for answer in ["", "Because.\0\n", "¿Por qué? 🦀"] {
             let answered = answered(answer.into());
             let document = document(&key, &Id::random(), &answered).unwrap();
-            let (its_key, kept) = read(&document).unwrap();
-            assert_eq!((its_key, kept.as_deref()), (key.clone(), Some(&answered)));
+            let kept: Kept<Answered> = read(&document).unwrap();
+            assert_eq!((kept.key, kept.answered), (key.clone(), answered));
         }
     }
 
@@ -261,9 +249,9 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_cannot_be_read_is_none() {
+    fn an_answer_of_another_form_cannot_be_read() {
         let document = RawDocumentBuf::try_from(&doc! { "_id": "k", "answered": 1 }).unwrap();
-        assert!(read(&document).is_none());
+        assert!(read::<Kept<Answered>>(&document).is_err());
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use metrics::counter;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::Message as _;
@@ -35,54 +37,72 @@ pub async fn follow<I: Input>(
     kafka: &KafkaConfig,
     readiness: &Readiness,
     newest: usize,
-    mut observe: impl FnMut(I),
+    mut observe: impl FnMut(I) + Send,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut config = kafka.consumer("follower");
-    // The group is only a name that librdkafka wants; nothing is committed to it.
-    config.set("enable.auto.commit", "false");
-    let consumer: StreamConsumer<LogContext> = config
-        .create_with_context(LogContext)
-        .context("Kafka consumer settings")?;
-    let consumer = Arc::new(consumer);
-    let place = &kafka.kafka_bootstrap_servers;
-    let topics: Vec<_> = I::topics().into_iter().map(|topic| kafka.topic(topic)).collect();
-    let start = |newest: Option<usize>| {
-        let consumer = Arc::clone(&consumer);
-        let topics = topics.clone();
-        until_ok("Kafka", place, move || {
-            let (consumer, topics) = (Arc::clone(&consumer), topics.clone());
-            async move { tokio::task::spawn_blocking(move || assign(&consumer, &topics, newest)).await? }
-        })
-    };
-    tokio::select! {
-        () = start(Some(newest)) => {}
-        () = shutdown.cancelled() => return Ok(()),
-    }
-    readiness.begun(name);
-    info!(?topics, newest, "reading along");
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let record = tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            record = consumer.recv() => record,
-            // A topic may have got more partitions: those are read from their beginning.
-            _ = look.tick() => {
-                tokio::select! {
-                    () = start(None) => continue,
-                    () = shutdown.cancelled() => return Ok(()),
-                }
-            }
+    let mut look_at = |topic: &str, value: Option<&[u8]>| I::decode(topic, value).map(&mut observe);
+    read_along(I::topics(), name, kafka, readiness, newest, &mut look_at, shutdown).await
+}
+
+/// In a box, that services need not compile it again for all that they follow.
+fn read_along<'a>(
+    topics: Vec<&'static str>,
+    name: &'static str,
+    kafka: &'a KafkaConfig,
+    readiness: &'a Readiness,
+    newest: usize,
+    look_at: &'a mut (dyn FnMut(&str, Option<&[u8]>) -> Result<(), String> + Send),
+    shutdown: CancellationToken,
+) -> BoxFuture<'a, anyhow::Result<()>> {
+    async move {
+        let mut config = kafka.consumer("follower");
+        // The group is only a name that librdkafka wants; nothing is committed to it.
+        config.set("enable.auto.commit", "false");
+        let consumer: StreamConsumer<LogContext> = config
+            .create_with_context(LogContext)
+            .context("Kafka consumer settings")?;
+        let consumer = Arc::new(consumer);
+        let place = &kafka.kafka_bootstrap_servers;
+        let topics: Vec<_> = topics.into_iter().map(|topic| kafka.topic(topic)).collect();
+        let start = |newest: Option<usize>| {
+            let consumer = Arc::clone(&consumer);
+            let topics = topics.clone();
+            until_ok("Kafka", place, move || {
+                let (consumer, topics) = (Arc::clone(&consumer), topics.clone());
+                async move { tokio::task::spawn_blocking(move || assign(&consumer, &topics, newest)).await? }
+            })
         };
-        match record {
-            Ok(record) => match I::decode(record.topic(), record.payload()) {
-                Ok(input) => observe(input),
-                Err(_) => counter!("follower_unreadable_total", "topic" => record.topic().to_owned()).increment(1),
-            },
-            Err(error) => debug!(%error, "cannot read now, trying on"),
+        tokio::select! {
+            () = start(Some(newest)) => {}
+            () = shutdown.cancelled() => return Ok(()),
+        }
+        readiness.begun(name);
+        info!(?topics, newest, "reading along");
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let record = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                record = consumer.recv() => record,
+                // A topic may have got more partitions: those are read from their beginning.
+                _ = look.tick() => {
+                    tokio::select! {
+                        () = start(None) => continue,
+                        () = shutdown.cancelled() => return Ok(()),
+                    }
+                }
+            };
+            match record {
+                Ok(record) => {
+                    if look_at(record.topic(), record.payload()).is_err() {
+                        counter!("follower_unreadable_total", "topic" => record.topic().to_owned()).increment(1);
+                    }
+                }
+                Err(error) => debug!(%error, "cannot read now, trying on"),
+            }
         }
     }
+    .boxed()
 }
 
 /// Starts to read the partitions that are not read yet: the `newest` records of each, or all.

@@ -9,6 +9,8 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -67,7 +69,17 @@ impl Readiness {
 ///
 /// # Errors
 /// When the address is taken or the metrics were installed before.
-pub async fn serve(
+pub fn serve(
+    address: SocketAddr,
+    routes: Router,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) -> BoxFuture<'static, anyhow::Result<()>> {
+    // In a box, that services need not compile the server again.
+    listen(address, routes, readiness, shutdown).boxed()
+}
+
+async fn listen(
     address: SocketAddr,
     routes: Router,
     readiness: Readiness,

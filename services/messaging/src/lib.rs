@@ -16,6 +16,7 @@
 //! | [`gatherer`] | what is asked for one by one, done together |
 //! | [`topic_id`] | tells a topic from a later one of the same name |
 //! | [`mongo`] | MongoDB settings and a connection that waits |
+//! | [`collection`] | what is in MongoDB, as types |
 //! | [`model_settings`] | by which settings the model answers now, in MongoDB |
 //! | [`result_document`] | what is stored of an outcome |
 //! | [`wait`] | waiting for a server that is away |
@@ -27,6 +28,7 @@
 mod assignment;
 pub mod batcher;
 pub mod client;
+pub mod collection;
 pub mod dead_letter;
 mod delivery;
 pub mod follower;

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use contracts::value::now;
-use futures::TryStreamExt as _;
-use mongodb::Collection;
 use mongodb::bson::doc;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::collection::Collection;
 use crate::mongo::Mongo;
 
 /// Whoever follows the settings in force looks more often than this.
@@ -79,7 +78,7 @@ pub async fn publish(mongo: &Mongo, settings: &ModelSettings) -> Before {
     let publish = || async {
         let update = collection.update_one(ours.clone(), doc! { "$set": fields.clone() });
         update.upsert(true).await?;
-        collection.find(others.clone()).await?.try_collect().await
+        collection.find(others.clone()).all().await
     };
     let others = mongo.until_ok(publish).await;
     Before {
@@ -109,11 +108,11 @@ pub async fn keep_alive(mongo: &Mongo, hash: &str, shutdown: CancellationToken) 
 /// # Errors
 /// MongoDB cannot be asked.
 pub async fn newest(mongo: &Mongo) -> mongodb::error::Result<Option<ModelSettings>> {
-    collection(mongo).find_one(doc! {}).sort(doc! { "since": -1 }).await
+    collection(mongo).find(doc! {}).sort(doc! { "since": -1 }).first().await
 }
 
 fn collection(mongo: &Mongo) -> Collection<ModelSettings> {
-    mongo.database.collection("model_settings")
+    mongo.collection("model_settings")
 }
 
 #[cfg(test)]

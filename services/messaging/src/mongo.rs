@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::Args;
-use futures::TryStreamExt as _;
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
-use mongodb::{Client, Collection, Database, bson::doc};
+use mongodb::{Client, Database, bson::doc};
 use serde::{Deserialize, Serialize};
 
+use crate::collection::Collection;
 use crate::secret::Secret;
 use crate::wait::until_mended;
 
@@ -147,10 +147,10 @@ impl Mongo {
     }
 
     async fn check_format(&self) -> anyhow::Result<()> {
-        let formats: Collection<Format> = self.database.collection(FORMAT_IS_IN);
+        let formats: Collection<Format> = self.collection(FORMAT_IS_IN);
         let (known, ours) = (doc! { "_id": FORMAT_IS_IN }, doc! { "$max": { "version": FORMAT } });
         formats.update_one(known.clone(), ours).upsert(true).await?;
-        match formats.find_one(known).await? {
+        match formats.find(known).first().await? {
             Some(Format { version, .. }) if version > FORMAT => Err(TooNew(version).into()),
             _ => Ok(()),
         }
@@ -164,12 +164,10 @@ impl Mongo {
             #[serde(rename = "_id")]
             id: String,
         }
-        let forgotten: Collection<Forgotten> = self.database.collection("forgotten");
-        let find = || async {
-            let found = forgotten.find(doc! {}).projection(doc! { "_id": 1 }).await?;
-            found.map_ok(|one| one.id).try_collect().await
-        };
-        self.until_ok(find).await
+        let forgotten: Collection<Forgotten> = self.collection("forgotten");
+        let find = || forgotten.find(doc! {}).projection(doc! { "_id": 1 }).all();
+        let found = self.until_ok(find).await;
+        found.into_iter().map(|one| one.id).collect()
     }
 }
 
@@ -194,23 +192,4 @@ fn is_refusal(error: &Error) -> bool {
         }
         _ => false,
     }
-}
-
-/// MongoDB's error code for a document whose `_id` is there already.
-const DUPLICATE_KEY: i32 = 11000;
-
-/// Which documents of an unordered insert were there already, by index.
-///
-/// # Errors
-/// Any other failure of the insert.
-pub fn duplicates<T>(inserted: Result<T, Error>) -> mongodb::error::Result<Vec<usize>> {
-    let Err(error) = inserted else { return Ok(Vec::new()) };
-    if let ErrorKind::InsertMany(failure) = &*error.kind
-        && failure.write_concern_error.is_none()
-        && let Some(errors) = &failure.write_errors
-        && errors.iter().all(|error| error.code == DUPLICATE_KEY)
-    {
-        return Ok(errors.iter().map(|error| error.index).collect());
-    }
-    Err(error)
 }

@@ -1,7 +1,8 @@
 //! What a worker writes: the messages that follow from a record, or its dead letter.
 
 use anyhow::Context as _;
-use futures::future::try_join_all;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, try_join_all};
 use metrics::counter;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message as _, OwnedMessage};
@@ -34,11 +35,9 @@ pub(crate) struct Output {
 
 impl Output {
     /// Writes all records and waits for their delivery.
-    pub(crate) async fn produce(&self, outgoing: &[Outgoing]) -> anyhow::Result<()> {
-        try_join_all(outgoing.iter().map(|record| self.producer.send(record)))
-            .await
-            .context("producing")?;
-        Ok(())
+    pub(crate) fn produce<'a>(&'a self, outgoing: &'a [Outgoing]) -> BoxFuture<'a, anyhow::Result<()>> {
+        let sent = try_join_all(outgoing.iter().map(|record| self.producer.send(record)));
+        sent.map(|delivered| delivered.map(drop).context("producing")).boxed()
     }
 
     /// Writes a record that can never be handled to the dead letters.

@@ -37,38 +37,67 @@ pub async fn until_mended<T, E: Display, F: Future<Output = Result<T, E>>>(
     mut attempt: impl FnMut() -> F,
     refuses: impl Fn(&E) -> bool,
 ) -> T {
-    let started = Instant::now();
-    let mut said = false;
-    let mut delay = FIRST_DELAY;
-    let mut absence = None;
+    let mut waiting = Waiting::new(server, place);
     loop {
         match attempt().await {
             Ok(value) => {
-                if said {
-                    info!(
-                        server,
-                        place,
-                        waited_s = started.elapsed().as_secs(),
-                        "the server answers"
-                    );
-                }
+                waiting.end();
                 return value;
             }
-            Err(error) => {
-                absence.get_or_insert_with(|| Absence::begin(server, place));
-                let is_refusal = refuses(&error);
-                if is_news(&if is_refusal { refusal_of(server) } else { server.into() }) {
-                    said = true;
-                    if is_refusal {
-                        error!(server, place, %error, "{REFUSAL}");
-                    } else {
-                        warn!(server, place, %error, "waiting for the server");
-                    }
-                }
+            Err(error) => tokio::time::sleep(waiting.next_delay(&error, refuses(&error))).await,
+        }
+    }
+}
+
+/// How the waiting for a server goes.
+struct Waiting<'a> {
+    server: &'a str,
+    place: &'a str,
+    started: Instant,
+    said: bool,
+    delay: Duration,
+    absence: Option<Absence>,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(server: &'a str, place: &'a str) -> Self {
+        Self {
+            server,
+            place,
+            started: Instant::now(),
+            said: false,
+            delay: FIRST_DELAY,
+            absence: None,
+        }
+    }
+
+    /// How long to pause after a failure, of which the log is told if it is news.
+    fn next_delay(&mut self, error: &dyn Display, is_refusal: bool) -> Duration {
+        let (server, place) = (self.server, self.place);
+        self.absence.get_or_insert_with(|| Absence::begin(server, place));
+        if is_news(&if is_refusal { refusal_of(server) } else { server.into() }) {
+            self.said = true;
+            if is_refusal {
+                error!(server, place, %error, "{REFUSAL}");
+            } else {
+                warn!(server, place, %error, "waiting for the server");
             }
         }
-        tokio::time::sleep(delay).await;
-        delay = (delay * 2).min(LONGEST_DELAY);
+        let delay = self.delay;
+        self.delay = (delay * 2).min(LONGEST_DELAY);
+        delay
+    }
+
+    /// Tells the log of the end, if it was told of the beginning.
+    fn end(self) {
+        if self.said {
+            info!(
+                server = self.server,
+                place = self.place,
+                waited_s = self.started.elapsed().as_secs(),
+                "the server answers"
+            );
+        }
     }
 }
 

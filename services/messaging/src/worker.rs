@@ -8,6 +8,8 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use metrics::{counter, gauge};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
@@ -107,7 +109,7 @@ impl Worker {
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let (handler, output) = (Arc::new(handler), self.output.clone());
-        self.run::<H::Input, _>(Pace::single(window), &shutdown, move |mut records| {
+        let work = move |mut records: Vec<Leased>| {
             let (handler, output) = (Arc::clone(&handler), output.clone());
             async move {
                 match records.pop() {
@@ -115,8 +117,10 @@ impl Worker {
                     None => Ok(Done::Finished),
                 }
             }
-        })
-        .await
+            .boxed()
+        };
+        self.run(H::Input::topics(), Pace::single(window), shutdown, Box::new(work))
+            .await
     }
 
     /// Handles records in batches until `shutdown`.
@@ -130,21 +134,32 @@ impl Worker {
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let (handler, output) = (Arc::new(handler), self.output.clone());
-        self.run::<H::Input, _>(pace, &shutdown, move |records| {
+        let work = move |records: Vec<Leased>| {
             let (handler, output) = (Arc::clone(&handler), output.clone());
             let records = records.into_iter().map(|(record, _)| record).collect();
-            async move { handle_batch(&*handler, &output, records).await }
-        })
-        .await
+            async move { handle_batch(&*handler, &output, records).await }.boxed()
+        };
+        self.run(H::Input::topics(), pace, shutdown, Box::new(work)).await
     }
 
-    async fn run<I: Input, F: Future<Output = anyhow::Result<Done>> + Send + 'static>(
+    /// In a box, that services need not compile the loop again for each of their handlers.
+    fn run(
         self,
+        topics: Vec<&'static str>,
         pace: Pace,
+        shutdown: CancellationToken,
+        work: Box<Work>,
+    ) -> BoxFuture<'static, anyhow::Result<()>> {
+        async move { self.work_on(topics, &pace, &shutdown, &*work).await }.boxed()
+    }
+
+    async fn work_on(
+        self,
+        topics: Vec<&'static str>,
+        pace: &Pace,
         shutdown: &CancellationToken,
-        work: impl Fn(Vec<Leased>) -> F,
+        work: &Work,
     ) -> anyhow::Result<()> {
-        let topics = I::topics();
         let needed = [&topics[..], &[DEAD_LETTERS]].concat();
         let topics: Vec<_> = topics.iter().map(|topic| self.output.producer.topic(topic)).collect();
         let topics: Vec<_> = topics.iter().map(|topic| &**topic).collect();
@@ -158,7 +173,7 @@ impl Worker {
         }
         info!(service = self.service, ?topics, "consuming");
         let mut tasks = JoinSet::new();
-        let outcome = self.consume(&pace, &needed, shutdown, &work, &mut tasks).await;
+        let outcome = self.consume(pace, &needed, shutdown, work, &mut tasks).await;
         if outcome.is_ok() {
             self.drain(&mut tasks).await?;
         }
@@ -166,12 +181,12 @@ impl Worker {
         outcome
     }
 
-    async fn consume<F: Future<Output = anyhow::Result<Done>> + Send + 'static>(
+    async fn consume(
         &self,
         pace: &Pace,
         needed: &[&'static str],
         shutdown: &CancellationToken,
-        work: &impl Fn(Vec<Leased>) -> F,
+        work: &Work,
         tasks: &mut Tasks,
     ) -> anyhow::Result<()> {
         let mut waiting = Waiting::default();
@@ -227,13 +242,7 @@ impl Worker {
         (ticket, record)
     }
 
-    fn start<F: Future<Output = anyhow::Result<Done>> + Send + 'static>(
-        &self,
-        batch: Vec<(Ticket, OwnedMessage)>,
-        shutdown: &CancellationToken,
-        work: &impl Fn(Vec<Leased>) -> F,
-        tasks: &mut Tasks,
-    ) {
+    fn start(&self, batch: Vec<(Ticket, OwnedMessage)>, shutdown: &CancellationToken, work: &Work, tasks: &mut Tasks) {
         // A record whose partition was revoked meanwhile is the new owner's.
         let (tickets, records): (Vec<_>, Vec<_>) = batch
             .into_iter()
@@ -244,8 +253,7 @@ impl Worker {
             })
             .unzip();
         if !records.is_empty() {
-            // In a box: a task that carries its work in itself is copied as a whole, several times.
-            let work = Box::pin(work(records));
+            let work = work(records);
             tasks.spawn(async move { (tickets, work.await) });
         }
     }
@@ -338,6 +346,8 @@ impl Worker {
 
 /// A record with the right to work on it.
 type Leased = (OwnedMessage, Lease);
+/// What is done with records. In a box, too: a task that carries its work in itself is copied as a whole, several times.
+type Work = dyn Fn(Vec<Leased>) -> BoxFuture<'static, anyhow::Result<Done>> + Send + Sync;
 type Tasks = JoinSet<(Vec<Ticket>, anyhow::Result<Done>)>;
 
 /// For ever, if there is no such time.

@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
-use messaging::mongo::{Mongo, duplicates};
+use messaging::collection::Collection;
+use messaging::mongo::Mongo;
+use mongodb::IndexModel;
 use mongodb::bson::{DateTime, doc};
-use mongodb::{Collection, IndexModel};
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
@@ -41,8 +42,8 @@ impl Expirer {
     /// The collections of a database; nothing is asked of it yet.
     pub fn new(mongo: Mongo, metrics: MetricsStore) -> Self {
         Self {
-            expired: mongo.database.collection("expired"),
-            results: mongo.database.collection("results"),
+            expired: mongo.collection("expired"),
+            results: mongo.collection("results"),
             metrics,
             mongo,
         }
@@ -98,7 +99,7 @@ impl Expirer {
             .patiently(|| async {
                 let too_old = self.results.find(doc! { "stored_at": { "$lt": oldest } });
                 let by_age = too_old.sort(doc! { "stored_at": 1 });
-                let mut found = by_age.projection(doc! { "_id": 0, "stored_at": 1 }).await?;
+                let mut found = by_age.projection(doc! { "_id": 0, "stored_at": 1 }).stream().await?;
                 let (mut ends, mut count) = (vec![], 0);
                 while let Some(Stored { stored_at }) = found.try_next().await? {
                     count += 1;
@@ -143,10 +144,13 @@ impl Expirer {
     /// Whether a document was still as it was known, and is changed.
     async fn make(&self, Change { guard, after }: &Change) -> bool {
         let Some(guard) = guard else {
-            let insert = || async { duplicates(self.expired.insert_many([after]).await) };
-            return self.mongo.until_ok(insert).await.is_empty();
+            return self
+                .mongo
+                .until_ok(|| self.expired.insert_new([after]))
+                .await
+                .is_empty();
         };
-        let replace = || self.expired.replace_one(guard.clone(), after);
+        let replace = || self.expired.replace_one(guard.clone(), after, false);
         self.mongo.until_ok(replace).await.matched_count == 1
     }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures::{StreamExt as _, TryStreamExt as _};
-use messaging::mongo::{Mongo, duplicates};
-use mongodb::Collection;
+use futures::StreamExt as _;
+use messaging::collection::Collection;
+use messaging::mongo::Mongo;
 use mongodb::bson::{Document, doc};
-use mongodb::options::InsertManyOptions;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -39,10 +38,10 @@ impl MetricsStore {
     /// The collection of a database; nothing is asked of it yet.
     pub fn new(mongo: Mongo) -> Self {
         Self {
-            metrics: mongo.database.collection("metrics"),
-            runs: mongo.database.collection("metrics"),
-            results: mongo.database.collection("results"),
-            expired: mongo.database.collection("expired"),
+            metrics: mongo.collection("metrics"),
+            runs: mongo.collection("metrics"),
+            results: mongo.collection("results"),
+            expired: mongo.collection("expired"),
             places: Arc::default(),
             mongo,
         }
@@ -196,10 +195,7 @@ impl MetricsStore {
         };
         let (runs, documents) = recovery.finish();
         if list.is_none() {
-            let insert = || async {
-                let inserted = self.runs.insert_many([&runs]).await;
-                duplicates(inserted)
-            };
+            let insert = || self.runs.insert_new([&runs]);
             if !self.mongo.until_ok(insert).await.is_empty() {
                 // Another replica's list was first, and may have other runs in it.
                 return;
@@ -227,7 +223,7 @@ impl MetricsStore {
             for old in documents {
                 // What is right stays: batches change the others all the time.
                 if let Some(new) = counted.get(&old.id).filter(|new| new.tally != old.tally) {
-                    let replace = || self.metrics.replace_one(old.unchanged(), new);
+                    let replace = || self.metrics.replace_one(old.unchanged(), new, false);
                     is_done &= self.mongo.until_ok(replace).await.matched_count == 1;
                 }
             }
@@ -244,7 +240,7 @@ impl MetricsStore {
 
     /// A document, if there is one.
     pub async fn find(&self, id: &str) -> Option<MetricsDocument> {
-        let find = || self.metrics.find_one(doc! { "_id": id });
+        let find = || self.metrics.find(doc! { "_id": id }).first();
         self.mongo.until_ok(find).await
     }
 
@@ -254,41 +250,35 @@ impl MetricsStore {
     /// When MongoDB does not answer: a page need not wait for it.
     pub async fn now(&self, run: Option<&str>) -> anyhow::Result<Option<MetricsDocument>> {
         let id = run.map_or(MetricsDocument::GLOBAL.to_owned(), Runs::document);
-        let found = self.metrics.find_one(doc! { "_id": id }).await;
+        let found = self.metrics.find(doc! { "_id": id }).first().await;
         found.context("reading the metrics document")
     }
 
     async fn documents(&self) -> Vec<MetricsDocument> {
-        let all = || async {
-            let found = self.metrics.find(doc! { "_id": { "$ne": Runs::ID } }).await?;
-            found.try_collect().await
-        };
+        let all = || self.metrics.find(doc! { "_id": { "$ne": Runs::ID } }).all();
         self.mongo.until_ok(all).await
     }
 
     /// The list of runs.
     async fn list(&self) -> Option<Runs> {
-        let find = || self.runs.find_one(doc! { "_id": Runs::ID });
+        let find = || self.runs.find(doc! { "_id": Runs::ID }).first();
         self.mongo.until_ok(find).await
     }
 
     /// Inserts the documents that are not there yet.
     async fn insert(&self, documents: &[MetricsDocument]) {
-        let options = InsertManyOptions::builder().ordered(false).build();
-        let insert = || async { duplicates(self.metrics.insert_many(documents).with_options(options.clone()).await) };
-        self.mongo.until_ok(insert).await;
+        self.mongo.until_ok(|| self.metrics.insert_new(documents)).await;
     }
 
     /// What is known of the results that were removed.
     pub async fn expired(&self) -> Expired {
-        let all = || async { self.expired.find(doc! {}).await?.try_collect().await };
-        let all: Vec<_> = self.mongo.until_ok(all).await;
+        let all = self.mongo.until_ok(|| self.expired.find(doc! {}).all()).await;
         all.into_iter().collect()
     }
 
     /// Whether any results were ever removed.
     pub async fn removes(&self) -> bool {
-        let find = || self.expired.find_one(doc! { "_id": MetricsDocument::GLOBAL });
+        let find = || self.expired.find(doc! { "_id": MetricsDocument::GLOBAL }).first();
         self.mongo.until_ok(find).await.is_some()
     }
 
@@ -316,7 +306,8 @@ impl MetricsStore {
             .collect();
         // All of them may be many: there is no limit to how long that takes.
         let look = || async {
-            let mut found = self.results.find(wanted.clone()).projection(projection.clone()).await?;
+            let find = self.results.find(wanted.clone()).projection(projection.clone());
+            let mut found = find.stream().await?;
             let mut sum = start.clone();
             while let Some(result) = found.next().await {
                 add(&mut sum, &result?);

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use futures::TryStreamExt as _;
-use messaging::mongo::{Mongo, duplicates};
+use messaging::collection::Collection;
+use messaging::mongo::Mongo;
+use mongodb::IndexModel;
 use mongodb::bson::doc;
-use mongodb::options::InsertManyOptions;
-use mongodb::{Collection, IndexModel};
 use serde::Deserialize;
 
 use messaging::result_document::{ResultDocument, StoredOrigin};
@@ -21,7 +20,7 @@ pub struct Store {
 impl Store {
     /// The collection of a database; nothing is asked of it yet.
     pub fn new(mongo: Mongo) -> Self {
-        let results = mongo.database.collection("results");
+        let results = mongo.collection("results");
         Self { mongo, results }
     }
 
@@ -41,11 +40,7 @@ impl Store {
         if batch.is_empty() {
             return vec![];
         }
-        let options = InsertManyOptions::builder().ordered(false).build();
-        let repeated = self
-            .mongo
-            .until_ok(|| async { duplicates(self.results.insert_many(batch).with_options(options.clone()).await) })
-            .await;
+        let repeated = self.mongo.until_ok(|| self.results.insert_new(batch)).await;
         let stored = self.origins(repeated.iter().map(|&index| &batch[index])).await;
         let mut is_ours = vec![true; batch.len()];
         for index in repeated {
@@ -64,14 +59,12 @@ impl Store {
         if ids.is_empty() {
             return HashMap::new();
         }
-        let find = || async {
-            let results = self.results.clone_with_type::<Stored>();
-            let found = results
-                .find(doc! { "_id": { "$in": &ids } })
-                .projection(doc! { "origin": 1 })
-                .await?;
-            found.map_ok(|stored| (stored._id, stored.origin)).try_collect().await
+        let results = self.results.of::<Stored>();
+        let find = || {
+            let find = results.find(doc! { "_id": { "$in": &ids } });
+            find.projection(doc! { "origin": 1 }).all()
         };
-        self.mongo.until_ok(find).await
+        let found = self.mongo.until_ok(find).await;
+        found.into_iter().map(|stored| (stored._id, stored.origin)).collect()
     }
 }

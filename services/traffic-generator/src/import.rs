@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
-use messaging::mongo::{Mongo, MongoConfig, duplicates};
-use mongodb::Collection;
-use mongodb::options::InsertManyOptions;
+use messaging::collection::Collection;
+use messaging::mongo::{Mongo, MongoConfig};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -97,10 +96,8 @@ impl Importer {
         batch.retain(|question| !self.forgotten.contains(&question.question_id));
         self.passed_over += (read - batch.len()) as u64;
         if !batch.is_empty() {
-            let questions: Collection<Question> = self.mongo.database.collection("questions");
-            let options = InsertManyOptions::builder().ordered(false).build();
-            let insert = || async { duplicates(questions.insert_many(&batch).with_options(options.clone()).await) };
-            self.already_there += self.mongo.until_ok(insert).await.len() as u64;
+            let questions: Collection<Question> = self.mongo.collection("questions");
+            self.already_there += self.mongo.until_ok(|| questions.insert_new(&batch)).await.len() as u64;
         }
         self.progress.show(byte, tally);
     }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use futures::TryStreamExt as _;
+use messaging::collection::Collection;
 use messaging::mongo::Mongo;
 use messaging::wait::until_ok;
-use mongodb::Collection;
 use mongodb::bson::doc;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -113,26 +113,22 @@ async fn ids(mongo: &Mongo) -> mongodb::error::Result<Vec<anyhow::Result<Questio
     struct Found {
         _id: String,
     }
-    let questions: Collection<Found> = mongo.database.collection("questions");
+    let questions: Collection<Found> = mongo.collection("questions");
     let found = questions
         .find(doc! {})
         .projection(doc! { "_id": 1 })
         .batch_size(10_000)
+        .stream()
         .await?;
     found.map_ok(|found| parse(&found._id)).try_collect().await
 }
 
 async fn find(mongo: &Mongo, ids: impl Iterator<Item = String>) -> anyhow::Result<Vec<Question>> {
     let ids: Vec<String> = ids.collect();
-    let questions: Collection<Question> = mongo.database.collection("questions");
-    let find = || async {
-        let found = questions.find(doc! { "_id": { "$in": &ids } }).await?;
-        found
-            .map_ok(|question| (question.question_id.clone(), question))
-            .try_collect::<HashMap<_, _>>()
-            .await
-    };
-    let found = mongo.until_ok(find).await;
+    let questions: Collection<Question> = mongo.collection("questions");
+    let find = || questions.find(doc! { "_id": { "$in": &ids } }).all();
+    let found = mongo.until_ok(find).await.into_iter();
+    let found: HashMap<_, _> = found.map(|question| (question.question_id.clone(), question)).collect();
     ids.iter()
         .map(|id| {
             found

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mongodb::Collection;
+use messaging::collection::Collection;
 use mongodb::bson::doc;
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -45,17 +45,19 @@ pub async fn look(store: &Store) -> anyhow::Result<Stored> {
 }
 
 async fn counts(store: &Store) -> anyhow::Result<Stored> {
-    let everything: Collection<Everything> = store.mongo.database.collection("metrics");
+    let everything: Collection<Everything> = store.mongo.collection("metrics");
     let everything = everything
-        .find_one(doc! { "_id": "global" })
+        .find(doc! { "_id": "global" })
         .projection(doc! { "decided": 1 })
+        .first()
         .await?;
-    let runs: Collection<Run> = store.mongo.database.collection("metrics");
+    let runs: Collection<Run> = store.mongo.collection("metrics");
     let shown = doc! { "run": 1, "decided": 1, "accepted": 1 };
     let newest = runs
-        .find_one(doc! { "run": { "$exists": true } })
+        .find(doc! { "run": { "$exists": true } })
         .sort(doc! { "began_at": -1 })
         .projection(shown)
+        .first()
         .await?;
     Ok(Stored {
         decided: everything.map_or(0, |everything| everything.decided),

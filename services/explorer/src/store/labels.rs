@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashSet};
 
 use contracts::message::Verdict;
 use contracts::value::Score;
-use futures::TryStreamExt as _;
 use messaging::result_document::ResultDocument;
 use mongodb::bson::{DateTime, Document, doc};
 use serde::{Deserialize, Serialize};
@@ -124,7 +123,7 @@ impl Store {
         let revised = chosen == Chosen::Seen || was_seen || !known.is_empty();
         let label = case.label(chosen, accepted, revised);
         let wanted = doc! { "_id": &label.id };
-        self.within_patience(self.labels.replace_one(wanted, &label).upsert(true))
+        self.within_patience(self.labels.replace_one(wanted, &label, true))
             .await?;
         // Whoever forgets it clears the outcome first, and then the labels: one of the two is seen.
         let still_there = self.result(&label.message_id).await?;
@@ -150,8 +149,7 @@ impl Store {
     /// See [`StoreError`].
     pub async fn labels_of(&self, answer: &str) -> Result<Vec<LabelDocument>, StoreError> {
         let wanted = doc! { "_id": names(answer) };
-        let found = async { self.labels.find(wanted).await?.try_collect().await };
-        self.within_patience(found).await
+        self.within_patience(self.labels.find(wanted).all()).await
     }
 
     /// Which answers have a label of a draw.
@@ -159,15 +157,9 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn labelled(&self, chosen: Chosen) -> Result<HashSet<String>, StoreError> {
-        let labels = self.labels.clone_with_type::<Document>();
-        let found = async {
-            let found = labels
-                .find(doc! { "chosen": name(&chosen) })
-                .projection(doc! { "_id": 1 })
-                .await?;
-            found.try_collect::<Vec<_>>().await
-        };
-        let found = self.within_patience(found).await?;
+        let labels = self.labels.of::<Document>();
+        let find = labels.find(doc! { "chosen": name(&chosen) });
+        let found = self.within_patience(find.projection(doc! { "_id": 1 }).all()).await?;
         let ids = found.iter().filter_map(|label| label.get_str("_id").ok());
         Ok(ids
             .map(|id| id.split(':').next().unwrap_or_default().to_owned())
@@ -179,14 +171,8 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn first_case(&self, message_ids: &[String]) -> Result<Option<Case>, StoreError> {
-        let found = async {
-            self.results
-                .find(doc! { "_id": { "$in": message_ids } })
-                .await?
-                .try_collect()
-                .await
-        };
-        let mut found: Vec<ResultDocument> = self.within_patience(found).await?;
+        let find = self.results.find(doc! { "_id": { "$in": message_ids } });
+        let mut found = self.within_patience(find.all()).await?;
         found.sort_by_key(|outcome| message_ids.iter().position(|id| id == outcome.id.as_str()));
         Ok(found.into_iter().find_map(Case::of))
     }

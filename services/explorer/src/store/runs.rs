@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures::TryStreamExt as _;
 use messaging::model_settings::ModelSettings;
 use mongodb::bson::{DateTime, Document, doc};
 use serde::Deserialize;
@@ -84,8 +83,8 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn run_names(&self) -> Result<Vec<String>, StoreError> {
-        let list = self.mongo.database.collection::<Names>("metrics");
-        let found = self.within_patience(list.find_one(doc! { "_id": LIST })).await?;
+        let list = self.mongo.collection::<Names>("metrics");
+        let found = self.within_patience(list.find(doc! { "_id": LIST }).first()).await?;
         Ok(found.map(|list| list.names).unwrap_or_default())
     }
 
@@ -94,9 +93,9 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn model_settings(&self, hashes: Vec<String>) -> Result<Vec<ModelSettings>, StoreError> {
-        let known = self.mongo.database.collection::<ModelSettings>("model_settings");
-        let read = async { known.find(doc! { "_id": { "$in": hashes } }).await?.try_collect().await };
-        self.within_patience(read).await
+        let known = self.mongo.collection::<ModelSettings>("model_settings");
+        let find = known.find(doc! { "_id": { "$in": hashes } });
+        self.within_patience(find.all()).await
     }
 
     async fn metrics(&self, wanted: Document, most: i64) -> Result<Vec<RunMetrics>, StoreError> {
@@ -109,13 +108,12 @@ impl Store {
             "spent.by_model",
         ];
         let shown: Document = fields.iter().map(|&field| (field.to_owned(), 1.into())).collect();
-        let metrics = self.mongo.database.collection::<RunMetrics>("metrics");
+        let metrics = self.mongo.collection::<RunMetrics>("metrics");
         let found = metrics
             .find(wanted)
             .projection(shown)
             .sort(doc! { "began_at": -1, "run": -1 })
             .limit(most);
-        let read = async { found.await?.try_collect().await };
-        self.within_patience(read).await
+        self.within_patience(found.all()).await
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use judge::Scorer;
-use mongodb::Collection;
+use messaging::collection::Collection;
 use mongodb::bson::doc;
 use serde::Deserialize;
 use tracing::error;
@@ -30,8 +30,8 @@ impl Store {
         if let Some(known) = self.known(hash) {
             return Ok(Some(known));
         }
-        let scorers: Collection<Stored> = self.mongo.database.collection("scorers");
-        let Some(stored) = self.within_patience(scorers.find_one(doc! { "_id": hash })).await? else {
+        let scorers: Collection<Stored> = self.mongo.collection("scorers");
+        let Some(stored) = self.within_patience(scorers.find(doc! { "_id": hash }).first()).await? else {
             return Ok(None);
         };
         let read = tokio::task::spawn_blocking(move || Scorer::from_json(&stored.artefact)).await;
@@ -67,12 +67,12 @@ impl Store {
             hash: String,
         }
         let hashes: Vec<&String> = hashes.into_iter().collect();
-        let scorers: Collection<Named> = self.mongo.database.collection("scorers");
+        let scorers: Collection<Named> = self.mongo.collection("scorers");
         let newest = scorers
-            .find_one(doc! { "_id": { "$in": hashes } })
+            .find(doc! { "_id": { "$in": hashes } })
             .projection(doc! { "_id": 1 })
             .sort(doc! { "made_at": -1 });
-        Ok(self.within_patience(newest).await?.map(|found| found.hash))
+        Ok(self.within_patience(newest.first()).await?.map(|found| found.hash))
     }
 
     fn known(&self, hash: &str) -> Option<Arc<Scorer>> {

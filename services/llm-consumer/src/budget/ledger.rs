@@ -1,7 +1,7 @@
 //! A replica's changes of the document, each made exactly once.
 
-use messaging::mongo::{Mongo, duplicates};
-use mongodb::Collection;
+use messaging::collection::Collection;
+use messaging::mongo::Mongo;
 use mongodb::bson::{DateTime, doc};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -27,21 +27,20 @@ pub struct MongoStore {
 
 impl MongoStore {
     pub(super) fn new(mongo: Mongo) -> Self {
-        let budget = mongo.database.collection("budget");
+        let budget = mongo.collection("budget");
         Self { mongo, budget }
     }
 }
 
 impl Store for MongoStore {
     async fn read(&self) -> BudgetDocument {
-        let find = || self.budget.find_one(doc! { "_id": BudgetDocument::ID });
+        let find = || self.budget.find(doc! { "_id": BudgetDocument::ID }).first();
         loop {
             if let Some(document) = self.mongo.until_ok(find).await {
                 return document;
             }
             let first = [BudgetDocument::new(DateTime::now())];
-            let insert = || async { duplicates(self.budget.insert_many(&first).await) };
-            self.mongo.until_ok(insert).await;
+            self.mongo.until_ok(|| self.budget.insert_new(&first)).await;
         }
     }
 
@@ -51,7 +50,7 @@ impl Store for MongoStore {
             "version": old.version,
             "started_at": old.started_at,
         };
-        let replace = || self.budget.replace_one(unchanged.clone(), new);
+        let replace = || self.budget.replace_one(unchanged.clone(), new, false);
         self.mongo.until_ok(replace).await.matched_count == 1
     }
 }
