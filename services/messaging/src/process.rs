@@ -11,7 +11,10 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
 
 /// How long a service may take to tell whether it is ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -133,19 +136,18 @@ pub fn without_empty(command: clap::Command) -> clap::Command {
 }
 
 fn start_logging(config: &ProcessConfig) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&config.log_level).map_err(|problem| {
+    let filter: Targets = config.log_level.parse().map_err(|problem| {
         format!(
             "LOG_LEVEL={} is not a log filter ({problem}); allowed are error, warn, info, debug, trace",
             config.log_level
         )
     })?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match config.log_format {
-        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
-    }
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.log_format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     Ok(())
 }
 
