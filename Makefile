@@ -171,10 +171,8 @@ test-litellm: development setup ## The same against LiteLLM's proxy, which takes
 
 lint: development ## Check style, types and likely mistakes
 	cargo fmt --check
-	cargo clippy --release --locked --workspace --all-targets -- -D warnings
-	# In a folder of its own, so that the next build finds its crates as it left them.
-	PYO3_NO_PYTHON=1 PYO3_BUILD_EXTENSION_MODULE=1 cargo clippy --release --locked --package flink-job-native --features python \
-		--target-dir target/python -- -D warnings
+	PYO3_NO_PYTHON=1 PYO3_BUILD_EXTENSION_MODULE=1 cargo clippy --release --locked --workspace --all-targets \
+		--features flink-job-native/python -- -D warnings
 	$(VENV)/ruff check
 	$(VENV)/ruff format --check
 	$(VENV)/mypy

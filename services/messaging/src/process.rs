@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
@@ -135,13 +135,21 @@ pub fn without_empty(command: clap::Command) -> clap::Command {
         .mut_subcommands(without_empty)
 }
 
+/// What to log, by target.
+fn log_filter(text: &str) -> Result<Targets, String> {
+    // A mere word would be a target, and nothing else be logged.
+    let is_told = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    match text.parse() {
+        Ok(filter) if text.split(',').all(is_told) => Ok(filter),
+        _ => Err(format!(
+            "LOG_LEVEL={text} is not a log filter; allowed are error, warn, info, debug, trace, or such levels by target, \
+             as in info,messaging=debug"
+        )),
+    }
+}
+
 fn start_logging(config: &ProcessConfig) -> Result<(), String> {
-    let filter: Targets = config.log_level.parse().map_err(|problem| {
-        format!(
-            "LOG_LEVEL={} is not a log filter ({problem}); allowed are error, warn, info, debug, trace",
-            config.log_level
-        )
-    })?;
+    let filter = log_filter(&config.log_level)?;
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match config.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
@@ -208,6 +216,20 @@ mod tests {
     use super::*;
     use crate::http::{Readiness, serve};
     use crate::wait::until_ok;
+
+    #[test]
+    fn what_is_logged_is_a_level_or_levels_by_target() {
+        let filter = log_filter("warn,messaging=debug").unwrap();
+        assert!(filter.would_enable("messaging::worker", &tracing::Level::DEBUG));
+        assert!(!filter.would_enable("explorer", &tracing::Level::INFO));
+        for not_a_filter in ["loud", "info,loud", "messaging=loud", ""] {
+            let refusal = log_filter(not_a_filter).unwrap_err();
+            assert!(
+                refusal.contains(not_a_filter) && refusal.contains("error, warn"),
+                "{refusal}"
+            );
+        }
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_health_check_passes_when_the_service_is_ready_and_only_then() {
