@@ -72,7 +72,6 @@ impl<T> Deref for Collection<T> {
 
 impl<T: DeserializeOwned> Collection<T> {
     /// The documents that `filter` matches.
-    #[must_use]
     pub fn find(&self, filter: Document) -> Find<T> {
         Find {
             query: Query {

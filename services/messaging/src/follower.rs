@@ -44,6 +44,9 @@ pub async fn follow<I: Input>(
     read_along(I::topics(), name, kafka, readiness, newest, &mut look_at, shutdown).await
 }
 
+/// Takes a record's topic and value; fails when it cannot be read.
+type Look<'a> = dyn FnMut(&str, Option<&[u8]>) -> Result<(), String> + Send + 'a;
+
 /// In a box, that services need not compile it again for all that they follow.
 fn read_along<'a>(
     topics: Vec<&'static str>,
@@ -51,7 +54,7 @@ fn read_along<'a>(
     kafka: &'a KafkaConfig,
     readiness: &'a Readiness,
     newest: usize,
-    look_at: &'a mut (dyn FnMut(&str, Option<&[u8]>) -> Result<(), String> + Send),
+    look_at: &'a mut Look<'a>,
     shutdown: CancellationToken,
 ) -> BoxFuture<'a, anyhow::Result<()>> {
     async move {
