@@ -314,12 +314,12 @@ mod tests {
     }
 
     fn whole() -> impl Strategy<Value = Whole> {
-        let at = prop::option::of((0..1 << 40).prop_map(DateTime::from_millis));
+        let at = prop::option::of((0..1_i64 << 40).prop_map(DateTime::from_millis));
         let kinds = prop::collection::vec(kind(), 0..4);
         let anything = prop_oneof![
             Just(Bson::Null),
             any::<i32>().prop_map(Bson::Int32),
-            (0..1 << 40).prop_map(|at| Bson::DateTime(DateTime::from_millis(at))),
+            (0..1_i64 << 40).prop_map(|at| Bson::DateTime(DateTime::from_millis(at))),
             ".*".prop_map(|text| Bson::Document(doc! { "text": text, "list": [1, 2.5, true] })),
         ];
         let rest = prop::collection::btree_map("rest_[a-z]{1,3}", any::<i64>(), 0..3);
