@@ -222,7 +222,7 @@ mod tests {
         let filter = log_filter("warn,messaging=debug").unwrap();
         assert!(filter.would_enable("messaging::worker", &tracing::Level::DEBUG));
         assert!(!filter.would_enable("explorer", &tracing::Level::INFO));
-        for not_a_filter in ["loud", "info,loud", "messaging=loud", ""] {
+        for not_a_filter in ["loud", "info,loud", "messaging=loud"] {
             let refusal = log_filter(not_a_filter).unwrap_err();
             assert!(
                 refusal.contains(not_a_filter) && refusal.contains("error, warn"),
