@@ -217,7 +217,7 @@ class NativeRuntime:
             raise _NotRunningError(f"The stack in {self._folder} is being stopped.") from fault
 
     def _write_configuration(self) -> None:
-        for folder in ("conf", "data", "logs"):
+        for folder in ("conf", "data/tmp", "logs"):
             (self._folder / folder).mkdir(parents=True, exist_ok=True)
         for name in ("zoo.cfg", "server.properties"):
             template = string.Template((ROOT / "native" / name).read_text())
