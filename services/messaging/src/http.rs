@@ -76,39 +76,33 @@ pub fn serve(
     shutdown: CancellationToken,
 ) -> BoxFuture<'static, anyhow::Result<()>> {
     // In a box, that services need not compile the server again.
-    listen(address, routes, readiness, shutdown).boxed()
-}
-
-async fn listen(
-    address: SocketAddr,
-    routes: Router,
-    readiness: Readiness,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("HTTP_ADDRESS={address} cannot be listened on; choose an address of this machine with a free port")
-    })?;
-    let metrics: PrometheusHandle = PrometheusBuilder::new()
-        .set_buckets(&BUCKETS)?
-        .install_recorder()
-        .context("metrics recorder")?;
-    let upkeep = metrics.clone();
-    tokio::spawn(async move {
-        loop {
-            sleep(UPKEEP_EVERY).await;
-            upkeep.run_upkeep();
-        }
-    });
-    let router = routes
-        .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(async move || readiness.status()))
-        .route("/metrics", get(async move || metrics.render()));
-    info!(%address, "serving HTTP");
-    tokio::spawn(async move {
-        let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
-        if let Err(error) = server.await {
-            error!(%error, "HTTP server");
-        }
-    });
-    Ok(())
+    async move {
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("HTTP_ADDRESS={address} cannot be listened on; choose an address of this machine with a free port")
+        })?;
+        let metrics: PrometheusHandle = PrometheusBuilder::new()
+            .set_buckets(&BUCKETS)?
+            .install_recorder()
+            .context("metrics recorder")?;
+        let upkeep = metrics.clone();
+        tokio::spawn(async move {
+            loop {
+                sleep(UPKEEP_EVERY).await;
+                upkeep.run_upkeep();
+            }
+        });
+        let router = routes
+            .route("/healthz", get(async || "alive\n"))
+            .route("/readyz", get(async move || readiness.status()))
+            .route("/metrics", get(async move || metrics.render()));
+        info!(%address, "serving HTTP");
+        tokio::spawn(async move {
+            let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
+            if let Err(error) = server.await {
+                error!(%error, "HTTP server");
+            }
+        });
+        Ok(())
+    }
+    .boxed()
 }

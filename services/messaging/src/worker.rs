@@ -150,35 +150,28 @@ impl Worker {
         shutdown: CancellationToken,
         work: Box<Work>,
     ) -> BoxFuture<'static, anyhow::Result<()>> {
-        async move { self.work_on(topics, &pace, &shutdown, &*work).await }.boxed()
-    }
-
-    async fn work_on(
-        self,
-        topics: Vec<&'static str>,
-        pace: &Pace,
-        shutdown: &CancellationToken,
-        work: &Work,
-    ) -> anyhow::Result<()> {
-        let needed = [&topics[..], &[DEAD_LETTERS]].concat();
-        let topics: Vec<_> = topics.iter().map(|topic| self.output.producer.topic(topic)).collect();
-        let topics: Vec<_> = topics.iter().map(|topic| &**topic).collect();
-        tokio::select! {
-            () = self.output.producer.wait_for_topics(&needed) => {}
-            () = shutdown.cancelled() => return Ok(()),
+        async move {
+            let needed = [&topics[..], &[DEAD_LETTERS]].concat();
+            let topics: Vec<_> = topics.iter().map(|topic| self.output.producer.topic(topic)).collect();
+            let topics: Vec<_> = topics.iter().map(|topic| &**topic).collect();
+            tokio::select! {
+                () = self.output.producer.wait_for_topics(&needed) => {}
+                () = shutdown.cancelled() => return Ok(()),
+            }
+            self.consumer.subscribe(&topics).context("subscribing")?;
+            if let Some(readiness) = &self.readiness {
+                readiness.begun(self.group);
+            }
+            info!(service = self.service, ?topics, "consuming");
+            let mut tasks = JoinSet::new();
+            let outcome = self.consume(&pace, &needed, &shutdown, &*work, &mut tasks).await;
+            if outcome.is_ok() {
+                self.drain(&mut tasks).await?;
+            }
+            self.close().await;
+            outcome
         }
-        self.consumer.subscribe(&topics).context("subscribing")?;
-        if let Some(readiness) = &self.readiness {
-            readiness.begun(self.group);
-        }
-        info!(service = self.service, ?topics, "consuming");
-        let mut tasks = JoinSet::new();
-        let outcome = self.consume(pace, &needed, shutdown, work, &mut tasks).await;
-        if outcome.is_ok() {
-            self.drain(&mut tasks).await?;
-        }
-        self.close().await;
-        outcome
+        .boxed()
     }
 
     async fn consume(
